@@ -87,7 +87,8 @@ MIGRATIONS = [
         9,
         "how a backbone was pretrained, ensembles as a deploy rule, what trials deployed is "
         "measured later, tags and remarks of people, suites that keep their items, results of runs "
-        "made elsewhere, shares of a mixture segment by segment",
+        "made elsewhere, who says the shares of a mixture segment by segment, pairs that are held "
+        "out, buffers of distilled pairs",
         {"backbone": PRETRAINED},
     ),
 ]

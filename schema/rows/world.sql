@@ -175,15 +175,23 @@ INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, pretra
 ON CONFLICT DO NOTHING;
 
 -- Shares that move within a task, by its quarters; their means are those of the mixtures above.
-INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, pretraining_dataset, segments, note) VALUES
-('buffer_late', 0.5, 0.5, 0, NULL,
- '[{"update": 0.8, "buffer": 0.2, "pretraining": 0}, {"update": 0.6, "buffer": 0.4, "pretraining": 0}, '
- || '{"update": 0.4, "buffer": 0.6, "pretraining": 0}, {"update": 0.2, "buffer": 0.8, "pretraining": 0}]',
+INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, mixing, mixing_params, note) VALUES
+('buffer_late', 0.5, 0.5, 0, 'listed',
+ '{"segments": [{"update": 0.8, "buffer": 0.2, "pretraining": 0}, {"update": 0.6, "buffer": 0.4, "pretraining": 0}, '
+ || '{"update": 0.4, "buffer": 0.6, "pretraining": 0}, {"update": 0.2, "buffer": 0.8, "pretraining": 0}]}',
  'buffer_half, from mostly new to mostly earlier pairs'),
-('buffer_early', 0.5, 0.5, 0, NULL,
- '[{"update": 0.2, "buffer": 0.8, "pretraining": 0}, {"update": 0.4, "buffer": 0.6, "pretraining": 0}, '
- || '{"update": 0.6, "buffer": 0.4, "pretraining": 0}, {"update": 0.8, "buffer": 0.2, "pretraining": 0}]',
+('buffer_early', 0.5, 0.5, 0, 'listed',
+ '{"segments": [{"update": 0.2, "buffer": 0.8, "pretraining": 0}, {"update": 0.4, "buffer": 0.6, "pretraining": 0}, '
+ || '{"update": 0.6, "buffer": 0.4, "pretraining": 0}, {"update": 0.8, "buffer": 0.2, "pretraining": 0}]}',
  'buffer_half, from mostly earlier to mostly new pairs')
+ON CONFLICT DO NOTHING;
+
+-- Shares that a bandit says, and the same thirds without it on the same pairs: both hold out a tenth of them.
+INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, pretraining_dataset, mixing, mixing_params, held_out_share,
+    note) VALUES
+('thirds_bandit', 0.34, 0.33, 0.33, 'base', 'bandit', '{"segments": 8, "exploration": 0.25, "rate": 10.0}', 0.1,
+ 'replay_thirds first, then more of the source whose held-out pairs are still hard (Exp3 as in ODM, arXiv 2312.02406)'),
+('thirds_held_out', 0.34, 0.33, 0.33, 'base', NULL, '{}', 0.1, 'replay_thirds on the pairs that thirds_bandit learns from')
 ON CONFLICT DO NOTHING;
 
 -- Where storage is bounded: thirds whose buffer holds 200 of up to 4,800 earlier pairs.

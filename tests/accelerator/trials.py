@@ -40,7 +40,7 @@ from tests.toy import DATA
 STEPS = 6
 # Minutes between two checkpoints: longer than any of these trials
 NEVER = 1e6
-KINDS = ("tuning", "objectives", "merging", "repair", "selection", "ensembles")
+KINDS = ("tuning", "objectives", "merging", "repair", "selection", "mixing", "ensembles")
 PARTS = [(kind, name) for kind in KINDS for name in names(f"methods/{kind}")]
 
 
@@ -103,8 +103,21 @@ def spec_with(kind: str, name: str, precision: str = "fp32") -> Spec:
         params = {"pairs": 8} if name in ("ddas", "nearest", "rls") else {}
         ensemble = {"deploy": "ensemble", "ensemble": name, "ensemble_params": params}
         return spec(ensemble, recipe)
+    if kind == "mixing":
+        return spec({}, recipe, mixed(name))
     assert kind == "selection"
     return spec({}, recipe, {"selection": name, "selection_params": {"filter_ratio": 0.5}})
+
+
+def mixed(name: str) -> dict[str, Any]:
+    """Return the columns of a mixture that has a mixing, in three segments of one step each."""
+    buffers = (0.1, 0.2, 0.3)
+    pieces = [{"update": 0.6, "buffer": b, "pretraining": 0.4 - b} for b in buffers]
+    params = {
+        "listed": {"segments": pieces},
+        "bandit": {"segments": 3, "measured_pairs": 2, "exploration": 0.25, "rate": 10.0},
+    }
+    return {"mixing": name, "mixing_params": params[name], "held_out_share": 0.1}
 
 
 @contextmanager

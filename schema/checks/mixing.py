@@ -1,12 +1,13 @@
-"""The check of a mixture's segments: the shares of each of the equal pieces of a task."""
+"""The checks of a mixture's `mixing`: who says the shares of each of the equal pieces of a task."""
 
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from schema.checks import parts
 from schema.checks.parts import PartError
 
-# The sources that a segment names, each with its column of `mixture`
+# The sources of a batch, each with its column of `mixture`
 COLUMNS = {
     "update": "update_share",
     "buffer": "buffer_share",
@@ -14,26 +15,47 @@ COLUMNS = {
 }
 # Shares that differ by less are equal
 TOLERANCE = 1e-6
+# The mixing whose shares are in the row
+LISTED = "listed"
 
 
-def check_segments(row: Mapping[str, Any]) -> None:
-    """Refuse segments that are no shares, or whose means are not the mixture's own shares.
-
-    Costs, and what a method needs of a mixture, follow from those shares. So a source with a share
-    must have one in every segment.
+def check_mixing(row: Mapping[str, Any]) -> None:
+    """Refuse a mixing that is unknown, has an unknown key, or lacks what it is told of.
 
     Raises:
         PartError: the message says what is wrong and what is allowed.
     """
-    # Definitions older than segments lack the column
-    segments = row.get("segments")
-    if isinstance(segments, str):
-        segments = json.loads(segments)
-    if segments is None:
+    where = f"mixture {row['name']!r}, mixing"
+    # Definitions older than mixings have neither column
+    name, params = row.get("mixing"), row.get("mixing_params") or {}
+    if isinstance(params, str):
+        params = json.loads(params)
+    if name is None:
+        if params:
+            listed = ", ".join(parts.names("methods/mixing"))
+            raise PartError(f"{where}: mixing_params without a mixing. Name one of {listed}.")
         return
+    parts.check("methods/mixing", name, params, where)
+    for need in parts.needs("methods/mixing", name):
+        column = parts.NEEDS[need]
+        if column is not None and not row.get(column):
+            raise PartError(
+                f"{where}: {name} is told the loss of pairs that no step learns from, and "
+                f"{column} is 0. Hold out some, such as 0.1, or take another mixing."
+            )
+    if name == LISTED:
+        _check_segments(row, params.get("segments", []), where)
+
+
+def _check_segments(row: Mapping[str, Any], segments: list[Any], where: str) -> None:
+    """Refuse segments that are no shares, or whose means are not the mixture's own shares.
+
+    Costs, and what a method needs of a mixture, follow from those shares. So a source with a share
+    must have one in every segment.
+    """
     for problem in _problems(row, segments):
         raise PartError(
-            f"mixture {row['name']!r}, segments: {problem}. A segment is a JSON object such as "
+            f"{where}, segments: {problem}. A segment is a JSON object such as "
             '{"update": 0.5, "buffer": 0.3, "pretraining": 0.2}, and their means are update_share, '
             "buffer_share and pretraining_share."
         )
