@@ -204,6 +204,19 @@ INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, pretra
  'the share of a task is half that of the task after it (Cumulative-Exp of arXiv 2310.16226)')
 ON CONFLICT DO NOTHING;
 
+-- A buffer of distilled pairs. The folder is the one thing here that is not drawn from a seed: whoever distils puts it there
+-- (docs/datasets.md), a folder for each of the 40 concepts.
+INSERT INTO dataset (name, format, location, params, kind, classes, templates, note)
+SELECT 'world_distilled', 'imagefolder', 'world_distilled', '{"image_px": 32}', 'classification',
+       to_json(list(concept ORDER BY position)), '["a photo of a {}"]', 'distilled pairs of the stream world, to be put there'
+FROM sequence_concept WHERE sequence = 'world_random'
+ON CONFLICT DO NOTHING;
+
+INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, pretraining_dataset, buffer_dataset, note) VALUES
+('thirds_distilled', 0.34, 0.33, 0.33, 'base', 'world_distilled',
+ 'replay_thirds, whose buffer holds distilled pairs in place of earlier ones (as of DataDAM, arXiv 2310.00093)')
+ON CONFLICT DO NOTHING;
+
 INSERT INTO recipe (name, optimizer, optimizer_params, lr, weight_decay, clip_norm, batch_pairs, schedule, schedule_params, note) VALUES
 ('tiny_pretraining', 'muon', '{"betas": [0.9, 0.98]}', 4e-3, 0.05, 1, 128, 'cosine', '{"warmup": 0.05}', 'tiny from random weights')
 ON CONFLICT DO NOTHING;

@@ -34,7 +34,7 @@ from tests.once import once
 from tests.processes import attempt
 from tests.runner.test_trial import spec_of
 from tests.tiny_clip import PARAMS, names, whole
-from tests.toy import DATA
+from tests.toy import DATA, mixed
 
 # Three in each of two tasks: the first is counted, and two are steps as all others are
 STEPS = 6
@@ -107,17 +107,6 @@ def spec_with(kind: str, name: str, precision: str = "fp32") -> Spec:
         return spec({}, recipe, mixed(name))
     assert kind == "selection"
     return spec({}, recipe, {"selection": name, "selection_params": {"filter_ratio": 0.5}})
-
-
-def mixed(name: str) -> dict[str, Any]:
-    """Return the columns of a mixture that has a mixing, in three segments of one step each."""
-    buffers = (0.1, 0.2, 0.3)
-    pieces = [{"update": 0.6, "buffer": b, "pretraining": 0.4 - b} for b in buffers]
-    params = {
-        "listed": {"segments": pieces},
-        "bandit": {"segments": 3, "measured_pairs": 2, "exploration": 0.25, "rate": 10.0},
-    }
-    return {"mixing": name, "mixing_params": params[name], "held_out_share": 0.1}
 
 
 @contextmanager

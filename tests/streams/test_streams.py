@@ -290,7 +290,9 @@ def test_the_same_part_of_every_class_is_held_out_and_nothing_is_in_both() -> No
     assert len(HeldOut().split("birds", whole)[1][1]) == 0
     chosen = choose("m", "update", [(pairs, held)], 2, 1)
     assert len(chosen[0][1]) == 2 and set(chosen[0][1]) <= set(held)
-    message = "mixture 'm': 3 pairs of the update are held out, and its mixing measures 4. Raise held"
+    message = (
+        "mixture 'm': 3 pairs of the update are held out, and its mixing measures 4. Raise held"
+    )
     with pytest.raises(MixtureError, match=message):
         choose("m", "update", [(pairs, held)], 4, 1)
 
