@@ -15,7 +15,7 @@ from torch import nn
 from methods import Mixing, Segment, part
 from methods.compute import distributed
 from methods.compute.towers import Towers
-from methods.objectives._embeddings import embeddings, evaluating, symmetric_loss
+from methods.objectives._embeddings import recalled, symmetric_loss, unit
 from runner.worker.costs import Ledger
 from runner.worker.validation import Validation
 from runner.worker.weight_update import autocast
@@ -149,9 +149,8 @@ def _loss(model: nn.Module, batch: Batch, towers: Towers) -> float:
 
     The same in all processes, as all go by the first one's.
     """
-    with evaluating(model):
-        pair = embeddings(model, batch, towers)
-    loss = symmetric_loss(*pair, model.get_parameter("logit_scale"))
+    images, texts = map(unit, recalled(model, batch, towers))
+    loss = symmetric_loss(images, texts, model.get_parameter("logit_scale"))
     # The shares that follow are said on the host, between two segments
     value = float(loss) / math.log(len(batch.texts))
     return float(distributed.as_first({"loss": torch.tensor(value, dtype=torch.float64)})["loss"])

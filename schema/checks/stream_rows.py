@@ -130,6 +130,14 @@ def lane_objections(stream: Row, mixture: Row) -> Iterator[str]:
             f"{min(taught & streams)!r}, a stream of shards (lanes), of which there is no table. "
             "Take a mixture whose buffer_pairs is NULL, or a dataset without lanes."
         )
+    # Older definitions lack both columns
+    apart = mixture.get("mixing") or mixture.get("held_out_share")
+    if apart and taught & streams:
+        yield (
+            f"mixture {mixture['name']!r}: a mixing and held_out_share need a table of the pairs "
+            f"of {min(taught & streams)!r}, a stream of shards (lanes), of which there is none. Take "
+            "a mixture without them, or a dataset without lanes."
+        )
     for member in stream["suite"]["members"]:
         if member["dataset"] in streams and member["metric"].startswith(FEWSHOT):
             yield (

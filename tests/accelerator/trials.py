@@ -134,9 +134,11 @@ def as_before() -> Iterator[None]:
     before = torch.are_deterministic_algorithms_enabled()
     setting = os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)
     filled = torch.utils.deterministic.fill_uninitialized_memory
+    fast = torch.backends.mha.get_fastpath_enabled()
     try:
         yield
     finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
         torch.use_deterministic_algorithms(before)
         torch.utils.deterministic.fill_uninitialized_memory = filled
         os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)

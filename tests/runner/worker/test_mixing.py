@@ -1,6 +1,7 @@
 """Trials whose shares are said as they learn: what they hold out, what it costs, and going on."""
 
 import json
+import mmap
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,18 @@ import pytest
 from PIL import Image
 
 from runner.run_folder import RunFolder, done_tasks
+from runner.trial import learn_tasks
 from runner.worker.datasets import Datasets
+from runner.worker.outcome import StopFlag
 from runner.worker.profiler.budget_steps import solve
 from runner.worker.profiler.step_cost import Profiles, profiled
+from runner.worker.trial_parts import set_up
 from schema.checks.stream_rows import objections
 from schema.spec import Spec
 from streams import DatasetError
 from streams.pools import MixtureError
-from tests.accelerator.trials import differing, learn, learned, spec
+from tests.accelerator.trials import as_before, differing, learn, learned, spec
+from tests.processes import attempt
 from tests.toy import DATA, NAMES, mixed
 
 BANDIT = mixed("bandit")
@@ -67,7 +72,10 @@ def test_a_trial_measures_says_and_goes_on_to_the_bit(tmp_path: Path) -> None:
 def test_what_is_measured_is_charged_as_the_profile_says(tmp_path: Path) -> None:
     """The counter of the trial finds what a budget in FLOPs was solved from, and buys less for it."""
     definition = spec(mixture=BANDIT)
-    learn(tmp_path, definition)
+    run = RunFolder(attempt(tmp_path, definition, 1, DATA, checkpoint_minutes=1e6))
+    assert run.claim()
+    with as_before():
+        learn_tasks(set_up(run, StopFlag(mmap.mmap(-1, 1))))
     rows = Profiles().with_full(definition)
     spent = {phase: (flops, pairs) for phase, flops, pairs in tables(tmp_path)[2, "cost"]}
     assert rows["mix"][0] == spent["mix"][0] > 0
