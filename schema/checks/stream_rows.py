@@ -135,8 +135,8 @@ def lane_objections(stream: Row, mixture: Row) -> Iterator[str]:
     if apart and taught & streams:
         yield (
             f"mixture {mixture['name']!r}: a mixing and held_out_share need a table of the pairs "
-            f"of {min(taught & streams)!r}, a stream of shards (lanes), of which there is none. Take "
-            "a mixture without them, or a dataset without lanes."
+            f"of {min(taught & streams)!r}, a stream of shards (lanes), and there is none. Take a "
+            "mixture without them, or a dataset without lanes."
         )
     for member in stream["suite"]["members"]:
         if member["dataset"] in streams and member["metric"].startswith(FEWSHOT):
