@@ -74,8 +74,7 @@ class Mixture:
     ) -> None:
         """Begin a task, counted from 1: `update` are its pairs, `earlier` those of tasks before it.
 
-        Where it is cut into several `pieces`, it must say that it takes `steps` batches, and
-        `segments` must be told the shares of each; one piece has those of the row.
+        Of several `pieces`, cut from `steps` batches, `segments` must be told the shares.
 
         Raises:
             MixtureError: a source that the batch needs is empty, or segments cannot be cut.
@@ -99,7 +98,6 @@ class Mixture:
             seed = [self.seed, task, len(self.pools)]
             pool = pool_of(about, portions, seed, count, places)
             self.pools.append(pool)
-            # Checked at the task's beginning instead of at its first batch.
             if count and not len(pool):
                 raise _nothing_to_draw(self.mixture["name"], task, f"{count} {name}")
         _check_segments(self.mixture["name"], self.segments, self.pools)
