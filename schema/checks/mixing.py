@@ -70,9 +70,6 @@ def _problems(row: Mapping[str, Any], segments: list[Any]) -> Iterator[str]:
             yield f"number {place} does not name {', '.join(COLUMNS)}, each once"
             return
         shares = list(segment.values())
-        if any(isinstance(share, bool) or not isinstance(share, int | float) for share in shares):
-            yield f"number {place} has a share that is no number"
-            return
         if min(shares) < 0 or abs(sum(shares) - 1) > TOLERANCE:
             yield f"the shares of number {place} must be at least 0 and sum to 1, not {shares}"
     for source, column in COLUMNS.items():
