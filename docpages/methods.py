@@ -13,6 +13,7 @@ KINDS = {
     "repair": "a stage after the task",
     "ensembles": "how several models answer as one",
     "selection": "which candidates a step learns from (named by a mixture)",
+    "mixing": "which shares of a batch each source has, segment by segment (named by a mixture)",
 }
 
 

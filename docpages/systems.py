@@ -39,8 +39,8 @@ WITHOUT = (
     (
         "Data Mixing Agent",
         "2507.15640",
-        "`mixture.segments` holds what the agent would write; the agent is learned from many runs, "
-        "and is not here",
+        "what the agent is told and says is what a mixing is told and says, so it would be a file "
+        "of `methods/mixing/`; it is learned from many runs, and is not here",
     ),
     (
         "the model of Infinite dSprites",
@@ -70,8 +70,8 @@ WITHOUT = (
     (
         "DataDAM",
         "2310.00093",
-        "its images are learned for a few classes and convolutional networks; what replays "
-        "distilled pairs as a buffer of their own is not built",
+        "its images are learned elsewhere; a buffer reads them from files (`thirds_distilled`), "
+        "and none are brought",
     ),
     (
         "CMAP",

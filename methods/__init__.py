@@ -19,7 +19,18 @@ from torch import Tensor
 from methods.ensembling import Ensemble, Rule
 from methods.foldings import Folding
 from methods.mergings import STEPS, Merging
-from methods.protocols import FreshPairs, Objective, Repair, Selection, Sum, Task, Tuning, Weights
+from methods.protocols import (
+    FreshPairs,
+    Mixing,
+    Objective,
+    Repair,
+    Segment,
+    Selection,
+    Sum,
+    Task,
+    Tuning,
+    Weights,
+)
 from schema.checks.parts import RESERVED, PartError, averages_steps
 from schema.checks.rows import check_merging
 from schema.words import nearest
@@ -27,8 +38,10 @@ from schema.words import nearest
 __all__ = [
     "FreshPairs",
     "Method",
+    "Mixing",
     "Objective",
     "Repair",
+    "Segment",
     "Selection",
     "Sum",
     "Task",
@@ -106,7 +119,7 @@ def ensemble(row: Mapping[str, Any]) -> Ensemble | None:
 def part(kind: str, name: str, params: Mapping[str, Any]) -> Any:
     """Return a part by the name of its file, its fields set from a row's JSON.
 
-    `kind` is the folder: tuning, objectives, repair, selection or ensembles.
+    `kind` is the folder: tuning, objectives, repair, selection, mixing or ensembles.
 
     Raises:
         PartError: no such file, or a key that is no field; names what is allowed and what is

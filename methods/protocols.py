@@ -1,4 +1,5 @@
-"""Protocols of the parts of a method: `Tuning`, `Repair`, `Selection`, `Objective`.
+"""Protocols of the parts of a method (`Tuning`, `Repair`, `Objective`) and of the parts that a
+mixture names (`Selection`, `Mixing`).
 
 A part subclasses one of these as a dataclass. Between tasks the model is a plain CLIP: whatever a
 part adds in `begin` is folded into the weights or moved to the part's own state by `end`, so code
@@ -9,7 +10,7 @@ A tuning that computes a weight from others (low-rank updates, masks) does so wi
 its own name, and penalties on weights work under every tuning.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -20,6 +21,7 @@ from torch.optim import Optimizer
 from methods.compute.distributed import Ranks, joined
 from methods.compute.towers import Towers
 from streams import Batch
+from streams.shares import Shares
 
 # A plain CLIP's state dict
 Weights = Mapping[str, Tensor]
@@ -128,6 +130,44 @@ class Selection:
 
         `model` and `reference` are the pairwise losses (N, N) of the model and of the untouched
         backbone.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """What a mixing is told of a segment that has ended."""
+
+    # The shares that its batches had, by source
+    shares: Shares
+    # Of each source that was drawn from, the contrastive loss of its held-out pairs after the
+    # segment, over that at chance; empty where nothing is measured
+    losses: Mapping[str, float]
+
+
+class Mixing:
+    """Who says which share of a batch each source has, segment after segment of a task.
+
+    What it knows is what it is told, and the same is said again of the same: it has no state and
+    draws nothing by chance. So an agent that was learned elsewhere is a file here: the segments so
+    far are its state, the next shares its action.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    # How many held-out pairs of each source are measured after a segment; 0: none, and all shares
+    # are said before the task
+    measured_pairs: int = 0
+
+    @property
+    def pieces(self) -> int:
+        """Return how many segments a task is cut into."""
+        raise NotImplementedError
+
+    def shares(self, own: Shares, seen: Sequence[Segment]) -> Shares:
+        """Return the shares of the next segment, of every source; they sum to 1.
+
+        `own` are the mixture's, as they hold in this task: a source whose share is 0 there has none
+        in any segment, and the others have some. `seen` are the segments of the task so far.
         """
         raise NotImplementedError
 

@@ -95,6 +95,7 @@ def learn_task(trial: Trial, position: Position) -> None:
         ledger=trained.ledger,
         curve=trained.curve,
         pictures=trained.pictures,
+        mixed=trained.mixed,
         inference=inference(trial, task, weights.members),
         deployed=weights.deployed,
         following=weights.following,

@@ -56,6 +56,15 @@ COMPARED = (
     "AND NOT contains(setting, '\"CoDyRA\"') THEN 'compared' ELSE provenance END AS provenance) "
     "FROM old.reference_result"
 )
+# Before others could say the shares of segments, a column listed them; catalogs before had none
+LISTED = (
+    "SELECT COLUMNS(lambda name: name NOT IN ('segments', 'listed')), "
+    "CASE WHEN json_type(listed) = 'ARRAY' THEN 'listed' END AS mixing, "
+    "CASE WHEN json_type(listed) = 'ARRAY' THEN json_object('segments', listed) ELSE '{}' END "
+    "AS mixing_params "
+    "FROM (SELECT mixture.*, json_extract(to_json(mixture), '$.segments') AS listed "
+    "FROM old.mixture AS mixture)"
+)
 MIGRATIONS = [
     Step(1, "first schema"),
     Step(2, "policy and problems"),
@@ -99,8 +108,9 @@ MIGRATIONS = [
     Step(
         10,
         "published numbers that were read in a comparison, or in texts about a paper, are told "
-        "from those that their authors state",
-        {"reference_result": COMPARED},
+        "from those that their authors state; who says the shares of a mixture segment by segment, "
+        "pairs that are held out, buffers of distilled pairs",
+        {"reference_result": COMPARED, "mixture": LISTED},
     ),
 ]
 

@@ -40,7 +40,8 @@ class Loader:
     """Loads the batches of a mixture with `workers` processes (0: in this process).
 
     The mixture is at a task's beginning, or at a restored state. Only the pairs of a batch in
-    `part` are read. At most `steps` batches are made ahead; further ones may still be drawn.
+    `part` are read. At most `steps` batches are made ahead, and none of a segment whose shares are
+    not said yet; further ones may still be drawn.
     """
 
     def __init__(
@@ -94,6 +95,8 @@ class Loader:
         end = sys.maxsize
         if self.steps is not None and self.mixture.drawn < self.steps:
             end = self.steps
+        # What follows is drawn by shares that nobody has said yet
+        end = min(end, self.mixture.segments.known_steps())
         source = _Made(self.mixture, self.part, end)
         self.ahead = iter(
             DataLoader(

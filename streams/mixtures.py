@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from schema.checks.augmentation import Augmentation
-from streams import Draw, Pairs, buffers
+from streams import Draw, buffers
 from streams.augmentation import box, coloured
 from streams.batch_images import HostImages, Request
 from streams.decoding import opened, placed
@@ -26,13 +26,12 @@ from streams.pools import (
     LanePool,
     MixtureError,
     Portion,
-    all_of,
     expect,
     pool_of,
     runs_of,
 )
 from streams.seeds import seed_of
-from streams.shares import Counts, Segments, shares
+from streams.shares import Counts, Segments, row_shares, shares
 
 AS_THEY_ARE = Augmentation()
 
@@ -45,24 +44,24 @@ class Mixture:
         mixture: Mapping[str, Any],
         batch_pairs: int,
         seed: int,
-        pretraining: Pairs | None,
+        pretraining: Sequence[Portion] | None,
         augmentation: Augmentation = AS_THEY_ARE,
         device: torch.device | None = None,
     ) -> None:
         """Prepare the mixture; JPEGs are decoded on `device`, or on the host by Pillow if None."""
-        if mixture["pretraining_share"] and pretraining is None:
+        if mixture["pretraining_share"] and not pretraining:
             raise MixtureError(
                 f"mixture {mixture['name']!r}: a pretraining_share above 0 needs a "
                 "pretraining_dataset"
             )
         self.mixture, self.batch_pairs = mixture, batch_pairs
-        self.seed, self.pretraining = seed, pretraining
+        self.seed, self.pretraining = seed, list(pretraining or ())
         self.augmentation, self.device = augmentation, device
         self.host = HostImages(augmentation)
         self.task = self.drawn = 0
         # The numbers of pairs in the batch that was drawn last
         self.counts = Counts(0, 0, 0)
-        self.segments = Segments([self.counts])
+        self.segments = Segments(batch_pairs, self.task)
         self.pools: list[Drawn] = []
 
     def begin(
@@ -71,10 +70,11 @@ class Mixture:
         update: Sequence[Portion],
         earlier: Sequence[Sequence[Portion]],
         steps: int | None = None,
+        pieces: int = 1,
     ) -> None:
         """Begin a task, counted from 1: `update` are its pairs, `earlier` those of tasks before it.
 
-        It takes `steps` batches, which a mixture with segments must know.
+        Of several `pieces`, cut from `steps` batches, `segments` must be told the shares.
 
         Raises:
             MixtureError: a source that the batch needs is empty, or segments cannot be cut.
@@ -83,14 +83,13 @@ class Mixture:
         self.task, self.drawn = task, 0
         self.host.begin()
         self.counts = shares(self.mixture, self.batch_pairs, task)
-        self.segments = Segments.of(self.mixture, self.batch_pairs, task, steps)
-        everything = list[Portion]()
-        if self.pretraining is not None:
-            everything.append((self.pretraining, all_of(self.pretraining)))
+        self.segments = Segments(self.batch_pairs, task, pieces, steps or 0)
+        if pieces == 1:
+            self.segments.say(row_shares(self.mixture))
         sources = (
             (update, None),
             (list(chain.from_iterable(earlier)), _buffered(self.mixture, self.seed, task, earlier)),
-            (everything, None),
+            (self.pretraining, None),
         )
         self.pools = []
         each = zip(Counts._fields, self.counts, sources, strict=True)
@@ -99,7 +98,6 @@ class Mixture:
             seed = [self.seed, task, len(self.pools)]
             pool = pool_of(about, portions, seed, count, places)
             self.pools.append(pool)
-            # Checked at the task's beginning instead of at its first batch.
             if count and not len(pool):
                 raise _nothing_to_draw(self.mixture["name"], task, f"{count} {name}")
         _check_segments(self.mixture["name"], self.segments, self.pools)
@@ -173,6 +171,7 @@ class Mixture:
             "drawn": self.drawn,
             "pools": [pool.state() for pool in self.pools],
             **self.host.state(),
+            **self.segments.state(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -182,6 +181,7 @@ class Mixture:
                 f"the state is of task {state['task']}, the mixture is in task {self.task}"
             )
         self.drawn = state["drawn"]
+        self.segments.load_state(state)
         self.counts = self.segments.at(max(self.drawn - 1, 0))
         self.host.load_state(state)
         for pool, stood in zip(self.pools, state["pools"], strict=True):
@@ -202,13 +202,13 @@ def _asked(mixture: Mixture, chosen: Sequence[Portion], part: slice | None) -> I
 
 def _check_segments(name: str, segments: Segments, pools: Sequence[Drawn]) -> None:
     """Refuse segments of a task of unknown length, or of streams of shards."""
-    if len(segments.counts) == 1:
+    if segments.pieces == 1:
         return
     if not segments.steps or any(isinstance(pool, LanePool) for pool in pools):
         raise MixtureError(
             f"mixture {name!r}: segments are pieces of a task whose steps are known, drawn from "
-            "tables of pairs and not from a stream of shards (lanes). Take a mixture without "
-            "segments, or datasets without lanes"
+            "tables of pairs and not from a stream of shards (lanes). Take a mixture without a "
+            "mixing, or datasets without lanes"
         )
 
 

@@ -106,6 +106,7 @@ class Drawn:
                     self.measure(trial, tried, task, suite, skipped=task == missing)
                     self.charge(trial, tried, task)
                     self.infer(trial, tried, task)
+                    self.mix(trial, tried, task)
 
     def measure(self, trial: int, attempt: int, task: int, suite: str, skipped: bool) -> None:
         """All members at the end, other weights too, a few within the task and on a part."""
@@ -141,6 +142,21 @@ class Drawn:
         for part, flops in (("image", 4e9), ("text", 1e9)):
             row = {"trial": trial, "attempt": attempt, "task": task, "name": "inference_flops"}
             self.facts["statistic"].append(row | {"part": part, "value": models * flops})
+
+    def mix(self, trial: int, attempt: int, task: int) -> None:
+        """What a mixing said in a task: of some trials, some without anything that was measured."""
+        if trial % 5 or not task:
+            return
+        row = {"trial": trial, "attempt": attempt, "task": task}
+        for place, source in enumerate(("update", "buffer")):
+            for segment in (1, 2):
+                said = row | {"part": f"{segment} {source}", "value": 0.1 * (place + segment)}
+                self.facts["statistic"].append(said | {"name": "mixing_share"})
+                if trial % 10 == 0 and segment == 1:
+                    self.facts["statistic"].append(said | {"name": "mixing_loss"})
+            if trial % 10 == 0:
+                held = row | {"part": source, "name": "held_out_pairs", "value": 10.0 + task}
+                self.facts["statistic"].append(held)
 
     def charge(self, trial: int, attempt: int, task: int) -> None:
         """Phases of a task; a taken-over training is charged all the same."""

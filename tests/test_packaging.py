@@ -20,6 +20,7 @@ REGISTRIES = (
     "methods/merging",
     "methods/repair",
     "methods/selection",
+    "methods/mixing",
     "methods/ensembles",
     "methods/optimizers.py",
     "methods/schedules.py",

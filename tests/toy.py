@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -80,6 +81,16 @@ def toy_methods() -> str:
     columns = "name, tuning, tuning_params, objective, objective_params, merging, merging_params, start, deploy"
     rows = ", ".join(str((name, *values)) for name, values in METHODS.items())
     return f"INSERT INTO method ({columns}) VALUES {rows} ON CONFLICT DO NOTHING;\n"
+
+
+def mixed(name: str) -> dict[str, Any]:
+    """Columns of the toy mixture with a mixing, in three segments whose means are its own shares."""
+    pieces = [{"update": 0.34, "buffer": b, "pretraining": 0.66 - b} for b in (0.23, 0.33, 0.43)]
+    params = {
+        "listed": {"segments": pieces},
+        "bandit": {"segments": 3, "measured_pairs": 2, "exploration": 0.25, "rate": 10.0},
+    }
+    return {"mixing": name, "mixing_params": params[name], "held_out_share": 0.1}
 
 
 def toy_grid(seeds: int, steps: int | None = None) -> str:

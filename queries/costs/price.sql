@@ -8,8 +8,9 @@ WITH
 summed AS (
     SELECT backbone, mixture, method, recipe,
            sum(flops) FILTER (WHERE phase IN ('train', 'score')) / 1e9 AS step_gflops,
-           coalesce(sum(flops) FILTER (WHERE phase = 'objective'), 0) / 1e9 AS once_gflops,
-           max(peak_bytes) FILTER (WHERE phase IN ('train', 'score', 'objective')) AS peak_bytes,
+           coalesce(sum(flops) FILTER (WHERE phase IN ('objective', 'mix')), 0) / 1e9 AS once_gflops,
+           max(peak_bytes) FILTER (WHERE phase IN ('train', 'score', 'objective', 'mix'))
+               AS peak_bytes,
            max(peak_bytes) FILTER (WHERE phase = 'full') AS full_peak_bytes
     FROM profile
     WHERE mixture <> ''

@@ -67,7 +67,7 @@ stream_definition AS (
     JOIN stream_datasets ON stream_datasets.stream = stream.name
 ),
 mixture_definition AS (
-    -- a policy or segments that are NULL are left out: definitions from before there were any stay
+    -- what is NULL, or held out of nothing, is left out: definitions from before there was any stay
     -- what they were
     SELECT mixture.name,
            json_merge_patch(to_json(
@@ -76,10 +76,16 @@ mixture_definition AS (
            pretraining_share: pretraining_share,
                             pretraining_dataset: dataset_definition.definition,
                             buffer_pairs: buffer_pairs, selection: selection,
-                            selection_params: selection_params}),
-                            json_object('buffer_policy', buffer_policy, 'segments', segments))
-               AS definition
+                            selection_params: selection_params,
+                            buffer_dataset: distilled.definition}),
+                            json_object('buffer_policy', buffer_policy, 'mixing', mixing,
+                                        'mixing_params', nullif(mixing_params, '{}'::JSON),
+                                        'held_out_share', nullif(held_out_share, 0)),
+                            -- not in what is patched in, which would lose what is NULL of its row
+                            CASE WHEN distilled.name IS NULL THEN '{"buffer_dataset": null}'
+                                 ELSE '{}' END::JSON) AS definition
     FROM mixture
+    LEFT JOIN dataset_definition AS distilled ON distilled.name = mixture.buffer_dataset
     LEFT JOIN dataset_definition ON dataset_definition.name = mixture.pretraining_dataset
 ),
 method_definition AS (

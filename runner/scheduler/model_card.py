@@ -57,7 +57,10 @@ used AS (
     SELECT pretraining_dataset, 2, 'pretraining pool' FROM mixture
     WHERE name = $mixture AND pretraining_dataset IS NOT NULL
     UNION
-    SELECT dataset, 3, 'measured on' FROM suite_member
+    SELECT buffer_dataset, 3, 'buffer of earlier tasks' FROM mixture
+    WHERE name = $mixture AND buffer_dataset IS NOT NULL
+    UNION
+    SELECT dataset, 4, 'measured on' FROM suite_member
     WHERE suite = (SELECT suite FROM stream WHERE name = $stream)
 )
 SELECT used.dataset, string_agg(used.use, ', ' ORDER BY used.place), any_value(dataset.license)

@@ -27,6 +27,7 @@ from runner.scheduler.report import below
 from runner.submission import Answer, Submission, answer_of, submission_folder
 from schema import declared, migrations
 from schema.catalog import Catalog, transaction
+from schema.checks.stream_rows import MIXED_IN
 from schema.files import fsync
 from schema.site import Site, SiteError
 from schema.spec import Spec
@@ -220,8 +221,9 @@ def insert_axes(connection: duckdb.DuckDBPyConnection, spec: Spec) -> None:
     """
     stream, mixture = spec.stream, spec.mixture
     sequence, suite = stream["sequence"], stream["suite"]
-    pool = mixture["pretraining_dataset"]
-    insert(connection, "dataset", [*stream["datasets"], *([pool] if pool else [])], again=True)
+    beside = {column: mixture.get(column) for column in MIXED_IN}
+    others = [row for row in beside.values() if row]
+    insert(connection, "dataset", [*stream["datasets"], *others], again=True)
     insert(
         connection,
         "sequence",
@@ -251,7 +253,7 @@ def insert_axes(connection: duckdb.DuckDBPyConnection, spec: Spec) -> None:
     for word in AXES:
         row = {key: value for key, value in getattr(spec, word).items() if key not in LOOKED_UP}
         if word == "mixture":
-            row["pretraining_dataset"] = pool["name"] if pool else None
+            row |= {column: own and own["name"] for column, own in beside.items()}
         insert(connection, word, [row], again=True)
 
 

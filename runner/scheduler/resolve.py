@@ -240,10 +240,8 @@ CHECKS: Sequence[tuple[tuple[str, ...], Check]] = (
 
 
 def _datasets(spec: Spec) -> list[Mapping[str, Any]]:
-    """Return the rows of the datasets that a trial reads, the pool of its mixture among them."""
-    rows = list(spec.stream["datasets"])
-    pool = spec.mixture.get("pretraining_dataset")
-    return [*rows, pool] if isinstance(pool, Mapping) else rows
+    """Return the rows of the datasets that a trial reads, those of its mixture among them."""
+    return [*spec.stream["datasets"], *stream_rows.mixed_in(spec.mixture)]
 
 
 def _rows_to_compare(spec: Spec) -> list[Mapping[str, Any]]:

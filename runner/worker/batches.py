@@ -13,16 +13,18 @@ from methods.compute.distributed import Ranks, joined
 from runner.worker.backbone import Backbone
 from runner.worker.datasets import Datasets
 from runner.worker.embedding_cache import EmbeddingCache
+from runner.worker.mixing import Segmented, pieces_of
 from runner.worker.selection import candidates, selection_of
 from schema.spec import Spec
 from streams import Batch
 from streams.loading import Loader
+from streams.shares import Segments
 
 # Names what runs within it, for whoever looks at a step
 Marker = Callable[[str], AbstractContextManager[Any]]
 
 
-class BatchSource(Protocol):
+class BatchSource(Segmented, Protocol):
     """A source of batches without end."""
 
     def draw(self) -> Batch:
@@ -114,6 +116,11 @@ class MixtureBatches:
         """Return the batches that follow, for an objective that looks back at the task."""
         return FreshPairs(self.draw)
 
+    @property
+    def segments(self) -> Segments:
+        """Return the pieces of the task as the mixture has them."""
+        return self.loader.mixture.segments
+
     def state_dict(self) -> dict[str, Any]:
         """Return the cursors of the mixture."""
         return self.loader.state_dict()
@@ -134,7 +141,11 @@ def mixture_batches(
     """Return the batches of a task as its definition's mixture has them, from their beginning.
 
     Where a selection chooses pairs, a batch holds its candidates.
+
+    Raises:
+        MixtureError: as `pieces_of` and `Mixture.begin`.
     """
     pairs = candidates(selection_of(spec), int(spec.recipe["batch_pairs"]))
-    loader = datasets.batches(task.number, spec.mixture, pairs, task.steps)
+    pieces = pieces_of(spec, task.steps)
+    loader = datasets.batches(task.number, spec.mixture, pairs, task.steps, pieces)
     return MixtureBatches(loader, backbone, pairs, embeddings, mark, task.ranks)

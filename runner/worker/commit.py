@@ -40,6 +40,8 @@ class Finished:
     curve: list[Row] = field(default_factory=list)
     # Rows of the table `statistic`: how the pictures were decoded
     pictures: list[Row] = field(default_factory=list)
+    # Rows of the table `statistic`: the shares of each segment, and what they were said from
+    mixed: list[Row] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +139,7 @@ def _tables(trial: Trial, finished: Finished) -> dict[str, list[Row]]:
     statistics = (
         drift(finished.deployed, trial.initial, task) + finished.inference + finished.pictures
     )
+    statistics += finished.mixed
     if task:
         statistics += trial.learner.choice.rows(task)
     statistics += unused_rows(trial.datasets, task)

@@ -113,7 +113,7 @@ def accuracies(
     numbers = {concept: number for number, concept in enumerate(sorted(concepts))}
     for dataset, concept in concepts:
         row = datasets.rows[dataset]
-        ((opened, indices),) = datasets.portions([(dataset, concept)])
+        ((opened, indices),) = datasets.sources.portions([(dataset, concept)])
         labels = opened.labels[indices]
         if labels.min() < 0:
             raise OrderingError(

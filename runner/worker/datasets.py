@@ -1,6 +1,6 @@
 """The datasets of a trial, opened once: what the tasks draw from and what is measured on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ import evals
 from evals import fewshot
 from methods.compute import distributed
 from runner.worker.pixel_store import PixelStore
+from runner.worker.sources import Sources
 from runner.worker.suites import load_shots, load_test
 from schema.checks.augmentation import Augmentation
 from schema.checks.compute import Compute
@@ -22,9 +23,10 @@ from streams import DatasetError, FetchedTo, Pairs, image_px, open_pairs
 from streams.decoding import decoder
 from streams.formats._files import Files
 from streams.formats._shard_pairs import ShardPairs
+from streams.held_out import HeldOut
 from streams.loading import Loader
 from streams.mixtures import Mixture
-from streams.pools import Portion, all_of
+from streams.pools import Portion
 from streams.shares import shares
 from streams.tasks import Concept, chunks
 
@@ -73,6 +75,9 @@ class Datasets:
         self.reported: dict[tuple[str, str], int] = {}
         concepts = [(dataset, concept) for dataset, concept in spec.stream["sequence"]["concepts"]]
         self.tasks = chunks(concepts, spec.stream["tasks"])
+        # What only looks at datasets has no mixture, and older definitions lack the column
+        held_out = HeldOut(spec.mixture.get("held_out_share") or 0.0)
+        self.sources = Sources(open=self.open, rows=self.rows, tasks=self.tasks, held_out=held_out)
 
     @cached_property
     def tests(self) -> dict[str, evals.TestSet]:
@@ -116,35 +121,28 @@ class Datasets:
         return brought
 
     def batches(
-        self, task: int, mixture: Mapping[str, Any], batch_pairs: int, steps: int | None = None
+        self,
+        task: int,
+        mixture: Mapping[str, Any],
+        batch_pairs: int,
+        steps: int | None = None,
+        pieces: int = 1,
     ) -> Loader:
         """Return the endless batches of a task from their beginning, `steps` of them expected.
 
-        Of the pairs of each, this process reads its part.
+        The task is cut into `pieces`, whose shares are said one after the other. Of the pairs of
+        each batch, this process reads its part.
         """
-        pool = self.open(mixture["pretraining_dataset"]) if mixture["pretraining_share"] else None
+        pool = self.sources.pool(mixture)
         recipe = self.spec.recipe
         augmentation = Augmentation.of(recipe["augmentation_params"], f"recipe {recipe['name']!r}")
         batches = Mixture(mixture, batch_pairs, self.spec.seed, pool, augmentation, self.device)
         earlier = list[list[Portion]]()
         # What is not drawn from is not opened: a stream may have years behind it
-        if shares(mixture, batch_pairs, task).buffer:
-            earlier = [self.portions(concepts) for concepts in self.tasks[: task - 1]]
-        batches.begin(task, self.portions(self.tasks[task - 1]), earlier, steps)
+        if shares(mixture, batch_pairs, task).buffer or (pieces > 1 and mixture["buffer_share"]):
+            earlier = self.sources.buffer(task, mixture)
+        batches.begin(task, self.sources.update(task), earlier, steps, pieces)
         return Loader(batches, self.workers, distributed.part(batch_pairs), steps)
-
-    def portions(self, concepts: Sequence[Concept]) -> list[Portion]:
-        """Return the training pairs of concepts, by dataset and label.
-
-        The concept * is all of a dataset.
-
-        Raises:
-            ValueError: a concept has no training pairs.
-        """
-        portions = []
-        for name, concept in concepts:
-            portions.append(_portion(self.rows[name], concept, self.open(self.rows[name])))
-        return portions
 
     def unreadable(self) -> list[str]:
         """Return a line for each dataset with items that could not be read and were replaced.
@@ -193,40 +191,6 @@ class Datasets:
             f'{backbone!r} takes {taken} x {taken}. Insert a row with "image_px": {taken} in its '
             "params, or choose a backbone of that size."
         )
-
-
-def _portion(row: dict[str, Any], concept: str, pairs: Pairs) -> Portion:
-    """Return the pairs of a concept of a dataset row.
-
-    Raises:
-        DatasetError: a class of a stream of shards.
-        ValueError: the concept has no training pairs.
-    """
-    stream = isinstance(pairs, ShardPairs)
-    if stream and concept != EVERYTHING:
-        raise DatasetError(
-            f"dataset {row['name']!r} is a stream of shards (lanes), of which there is no table of "
-            f"classes: {concept!r} cannot be taught alone. Name {EVERYTHING!r} as the concept in "
-            "sequence_concept, or leave lanes out of the row's params."
-        )
-    if concept == EVERYTHING:
-        indices = all_of(pairs)
-    else:
-        indices = np.flatnonzero(pairs.labels == row["classes"].index(concept))
-    if not len(indices) and not stream:
-        raise ValueError(_no_pairs(row["name"], concept, pairs))
-    return pairs, indices
-
-
-def _no_pairs(dataset: str, concept: str, pairs: Pairs) -> str:
-    """Return why a task cannot be learned: its concept has no training pairs."""
-    sentence = f"dataset {dataset!r} has no training pairs of concept {concept!r}"
-    if (pairs.labels < 0).all():
-        sentence += (
-            f": none of its {len(pairs)} pairs has a class. Name {EVERYTHING!r} as the concept in "
-            "sequence_concept, which is every pair of the dataset"
-        )
-    return sentence
 
 
 def _unused_lines(where: str, pairs: Pairs) -> list[str]:

@@ -17,7 +17,8 @@ def repairing(spec: Spec, repair: Repair) -> tuple[Spec, Method]:
         "buffer_share": 1.0,
         "pretraining_share": 0.0,
         "selection": "none",
-        "segments": None,
+        "mixing": None,
+        "mixing_params": {},
     }
     recipe = spec.recipe | {"lr": spec.recipe["lr"] * repair.lr_scale}
     method = Method(repair, objective("contrastive", {}), merger("none", {}, "last", "last"))

@@ -52,7 +52,8 @@ def _features(trial: Trial, task: int, pairs: int) -> Tensor:
         "buffer_share": 0.0,
         "pretraining_share": 0.0,
         "selection": "none",
-        "segments": None,
+        "mixing": None,
+        "mixing_params": {},
         "selection_params": {},
         "buffer_policy": None,
     }

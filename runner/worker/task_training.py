@@ -8,10 +8,12 @@ from methods import Weights
 from runner.worker.batches import mixture_batches
 from runner.worker.checkpoint import Position
 from runner.worker.costs import Ledger
+from runner.worker.mixing import mixing_of
 from runner.worker.repair import repairing
 from runner.worker.trained import Trained
 from runner.worker.training import REPAIR, Options, Training
 from runner.worker.trial_parts import Trial
+from runner.worker.validation import HeldOutPairs
 from streams.batch_images import LEFT
 
 log = logging.getLogger(__name__)
@@ -24,8 +26,12 @@ def begin_training(trial: Trial, position: Position) -> Training:
     batches = mixture_batches(
         trial.spec, trial.datasets, learner.backbone, about, trial.embeddings, trial.mark
     )
+    validation = None
+    if mixing_of(trial.spec).measured_pairs:
+        validation = HeldOutPairs(trial.spec, trial.datasets, learner.backbone, about.number)
     options = Options(
         choice=learner.choice,
+        validation=validation,
         embeddings=trial.embeddings,
         memory=learner.memory,
         state=position.state,
@@ -50,6 +56,7 @@ def fold(trial: Trial, training: Training) -> Trained:
         curve=training.curve.rows,
         choice=training.choice.state_dict(),
         pictures=_left_to_pillow(task, training.batches.state_dict()),
+        mixed=training.mixer.rows(),
     )
 
 

@@ -26,6 +26,8 @@ class Trained:
     choice: Mapping[str, Any]
     # Rows of the table `statistic`: how the pictures were decoded; the store's older ones have none
     pictures: list[dict[str, Any]] = field(default_factory=list)
+    # Rows of the table `statistic`: the shares of each segment, and what they were said from
+    mixed: list[dict[str, Any]] = field(default_factory=list)
 
     def state_dict(self) -> State:
         """Return it as the store keeps it."""

@@ -19,8 +19,10 @@ from runner.worker.costs import Ledger, StepCosts
 from runner.worker.curve import Curve
 from runner.worker.embedding_cache import EmbeddingCache
 from runner.worker.loss_watch import LossWatch
+from runner.worker.mixing import Mixer
 from runner.worker.selection import Selector, selector_of
 from runner.worker.step import Stepper
+from runner.worker.validation import Validation
 from runner.worker.weight_update import WeightUpdate, autocast, learning_rate
 from schema.checks.compute import Compute
 from schema.spec import Spec
@@ -40,6 +42,8 @@ class Options:
     choice: Choice | None = None
     # Where costs are put down; None: in a new ledger
     ledger: Ledger | None = None
+    # The held-out pairs that the mixture's mixing measures; None: it measures none
+    validation: Validation | None = None
     # Embeddings of a tower that does not move
     embeddings: EmbeddingCache | None = None
     # What the optimizer of the task before remembered, where the recipe carries it on
@@ -68,12 +72,12 @@ class Training:
         options: Options,
     ) -> None:
         self.spec, self.method, self.options = spec, method, options
-        self.model, self.batches = backbone.model, batches
+        self.model, self.batches, self.task = backbone.model, batches, task.number
         self.device = next(self.model.parameters()).device
-        self.task, self.steps = task.number, task.steps
-        self.batch_pairs = int(spec.recipe["batch_pairs"])
+        self.steps, self.batch_pairs = task.steps, int(spec.recipe["batch_pairs"])
         self.choice = options.choice or _own_choice(spec, self.model, task)
         self.costs = StepCosts(options.ledger or Ledger(task.ranks))
+        self.mixer = Mixer(spec, task.number, batches, options.validation)
         self.selector, self.parameters = _begin_parts(spec, self.model, method, task, options)
         self._note_listeners()
         self.update = WeightUpdate(
@@ -114,8 +118,9 @@ class Training:
                 step on the CPU; at a point of the curve or a checkpoint on a GPU, to wait less.
         """
         while step < self.steps and self.parameters:
+            self.mixer.before(step, self.costs.ledger, self.model, self.choice.towers)
             # The first step of a task is counted, so it is slow, and tells nothing of the others
-            with self.choice.timed(self._steps_left(step + 1)) if step else nullcontext():
+            with self.choice.timed(_steps_left(self, step + 1)) if step else nullcontext():
                 self._take(step)
             step += 1
             self.curve.count(self.batch_pairs)
@@ -142,11 +147,6 @@ class Training:
     def _looks_at_every_step(self) -> bool:
         every = self.options.looks_at_every_step
         return bool(self.device.type == "cpu" if every is None else every)
-
-    def _steps_left(self, step: int) -> int:
-        """Return how many steps the trial has left after so many of this task."""
-        tasks_left = int(self.spec.stream["tasks"]) - self.task + 1
-        return tasks_left * self.steps - step
 
     def look(self) -> float:
         """Return the loss of the last step, which is waited for; 0 where tensors hold no values.
@@ -189,6 +189,7 @@ class Training:
             "model": self.model.state_dict(),
             "method": self.method.state_dict(),
             "mixture": self.batches.state_dict(),
+            "mixing": self.mixer.state_dict(),
             "rng": _random_state(),
             "ledger": self.costs.ledger.state_dict(),
             "step_flops": self.costs.step_flops,
@@ -201,10 +202,17 @@ class Training:
         self.update.load_state_dict(state)
         self.method.load_state_dict(state["method"])
         self.batches.load_state_dict(state["mixture"])
+        self.mixer.load_state_dict(state.get("mixing", []))
         self.costs.ledger.load_state_dict(state["ledger"])
         self.costs.load_step_flops(state["step_flops"])
         self.curve.load_rows(state["curve"])
         _set_random_state(state["rng"])
+
+
+def _steps_left(training: Training, step: int) -> int:
+    """Return how many steps the trial has left after so many of a task."""
+    tasks_left = int(training.spec.stream["tasks"]) - training.task + 1
+    return tasks_left * training.steps - step
 
 
 def _own_choice(spec: Spec, model: nn.Module, task: Task) -> Choice:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from runner.worker.datasets import Datasets
+from schema.checks.stream_rows import mixed_in
 from streams.formats._files import Files
 
 Row = dict[str, Any]
@@ -32,8 +33,8 @@ def _opened(datasets: Datasets, task: int) -> tuple[str, dict[str, Row]]:
         names = {member["dataset"] for member in spec.stream["suite"]["members"]}
         return "test", {name: by_name[name] for name in names}
     opened = {name: by_name[name] for name, _ in datasets.tasks[task - 1]}
-    # The pool of pretraining pairs is the same in every task
-    if task == 1 and spec.mixture["pretraining_share"]:
-        pool = spec.mixture["pretraining_dataset"]
-        opened[pool["name"]] = pool
+    # What a mixture draws from beside the stream is the same in every task; in the first one the
+    # buffer is empty
+    if task == 1:
+        opened |= {row["name"]: dict(row) for row in mixed_in(spec.mixture)}
     return "train", opened

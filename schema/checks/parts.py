@@ -31,6 +31,7 @@ NEEDS = {
     "every_task": None,
     "buffer": "buffer_share",
     "pretraining": "pretraining_share",
+    "held_out": "held_out_share",
 }
 # The first argument of the functions that are parts, in a module that is a registry; this
 # distinguishes them from helpers

@@ -41,6 +41,9 @@ wanted AS (
     UNION
     SELECT pretraining_dataset, 'train' FROM mixture
     WHERE $streams::VARCHAR[] IS NULL AND pretraining_dataset IS NOT NULL
+    UNION
+    SELECT buffer_dataset, 'train' FROM mixture
+    WHERE $streams::VARCHAR[] IS NULL AND buffer_dataset IS NOT NULL
 ),
 splits AS (SELECT dataset, list(split) AS splits FROM wanted GROUP BY dataset),
 members AS (

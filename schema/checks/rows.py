@@ -13,6 +13,7 @@ from schema.checks.addresses import check_addresses
 from schema.checks.augmentation import PILLOW, Augmentation, AugmentationError
 from schema.checks.compute import Compute, ComputeError
 from schema.checks.dataset_rows import RowError, check_words
+from schema.checks.mixing import check_mixing
 from schema.checks.parts import (
     CARRY,
     DECAY,
@@ -25,7 +26,6 @@ from schema.checks.parts import (
     names,
 )
 from schema.checks.preprocessing import Preprocessing, PreprocessingError
-from schema.checks.segments import check_segments
 from schema.words import nearest
 
 Row = Mapping[str, Any]
@@ -208,12 +208,12 @@ def check_dataset(row: Row) -> None:
 
 
 def check_mixture(row: Row) -> None:
-    """Refuse a `mixture` row with an unknown buffer policy or selection, or an unknown key of it.
+    """Refuse a `mixture` row with an unknown buffer policy, selection or mixing, or a key of one.
 
     Raises:
         PartError: the message says what is wrong and what is allowed.
     """
-    check_segments(row)
+    check_mixing(row)
     # Definitions older than buffer policies lack the column
     if row.get("buffer_policy") is not None:
         where = f"mixture {row['name']!r}, buffer_policy"

@@ -42,18 +42,67 @@ METRICS: dict[str, tuple[str, ...]] = {
 # The metric that needs a minimum number of candidates, and that number
 TOP_FEW, FEW = "top5", 5
 OPEN_CLIP_PX = 224  # The image size of an open_clip configuration that names none
+# The columns of a mixture that name datasets beside the stream's
+MIXED_IN = ("pretraining_dataset", "buffer_dataset")
 Row = Mapping[str, Any]
 
 
 def objections(backbone: Row, stream: Row, mixture: Row) -> Iterator[str]:
     """Yield messages on rows of a sentence that are incompatible."""
     yield from metric_objections(stream["suite"], stream["datasets"])
-    datasets = list(stream["datasets"])
-    pool = mixture.get("pretraining_dataset")
-    if isinstance(pool, Mapping) and mixture["pretraining_share"]:
-        datasets.append(pool)
+    datasets = [*stream["datasets"], *mixed_in(mixture)]
     yield from size_objections(backbone, datasets)
     yield from lane_objections(stream, mixture)
+    yield from distilled_objections(stream, mixture)
+
+
+def mixed_in(mixture: Row) -> list[Row]:
+    """Return the rows of the datasets that a mixture draws from beside the stream's."""
+    rows = []
+    for column in MIXED_IN:
+        # Older definitions lack a column
+        row = mixture.get(column)
+        if isinstance(row, Mapping) and mixture[column.replace("_dataset", "_share")]:
+            rows.append(row)
+    return rows
+
+
+def distilled_class(dataset: str, concept: str) -> str:
+    """Return the class that a dataset of distilled pairs has for a concept of a stream.
+
+    It is the concept's own name; for a whole dataset, the name of that.
+    """
+    return dataset if concept == EVERYTHING else concept
+
+
+def distilled_objections(stream: Row, mixture: Row) -> Iterator[str]:
+    """Yield what a buffer of distilled pairs lacks of a stream's concepts."""
+    row = mixture.get("buffer_dataset")
+    if not isinstance(row, Mapping):
+        return
+    where = f"mixture {mixture['name']!r} with stream {stream['name']!r}: buffer_dataset"
+    concepts = stream["sequence"]["concepts"]
+    # Nothing comes after the last task, which has as many concepts as each of the shorter ones
+    before = concepts[: len(concepts) - len(concepts) // stream["tasks"]]
+    origins: dict[str, set[str]] = {}
+    for dataset, concept in before:
+        origins.setdefault(distilled_class(dataset, concept), set()).add(dataset)
+    missing = [name for name in origins if name not in row["classes"]]
+    if missing:
+        yield (
+            f"{where} {row['name']!r} has no class {missing[0]!r}, which a task before the last "
+            f"one teaches; {len(missing)} of {len(origins)} are missing. Distil them, or take "
+            "another buffer_dataset: it has a class by the name of each concept, or of each "
+            "dataset that is taught whole"
+        )
+    for name, datasets in origins.items():
+        if len(datasets) > 1:
+            yield (
+                f"{where} has one class {name!r}, and it is taught by "
+                f"{' and '.join(sorted(datasets))}: whose pairs it holds cannot be told. Name the "
+                "concepts apart, or take a mixture whose buffer_dataset is NULL"
+            )
+            return
 
 
 def lane_objections(stream: Row, mixture: Row) -> Iterator[str]:
@@ -80,6 +129,14 @@ def lane_objections(stream: Row, mixture: Row) -> Iterator[str]:
             f"mixture {mixture['name']!r}: buffer_pairs chooses pairs of "
             f"{min(taught & streams)!r}, a stream of shards (lanes), of which there is no table. "
             "Take a mixture whose buffer_pairs is NULL, or a dataset without lanes."
+        )
+    # Older definitions lack both columns
+    apart = mixture.get("mixing") or mixture.get("held_out_share")
+    if apart and taught & streams:
+        yield (
+            f"mixture {mixture['name']!r}: a mixing and held_out_share need a table of the pairs "
+            f"of {min(taught & streams)!r}, a stream of shards (lanes), and there is none. Take a "
+            "mixture without them, or a dataset without lanes."
         )
     for member in stream["suite"]["members"]:
         if member["dataset"] in streams and member["metric"].startswith(FEWSHOT):

@@ -175,15 +175,23 @@ INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, pretra
 ON CONFLICT DO NOTHING;
 
 -- Shares that move within a task, by its quarters; their means are those of the mixtures above.
-INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, pretraining_dataset, segments, note) VALUES
-('buffer_late', 0.5, 0.5, 0, NULL,
- '[{"update": 0.8, "buffer": 0.2, "pretraining": 0}, {"update": 0.6, "buffer": 0.4, "pretraining": 0}, '
- || '{"update": 0.4, "buffer": 0.6, "pretraining": 0}, {"update": 0.2, "buffer": 0.8, "pretraining": 0}]',
+INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, mixing, mixing_params, note) VALUES
+('buffer_late', 0.5, 0.5, 0, 'listed',
+ '{"segments": [{"update": 0.8, "buffer": 0.2, "pretraining": 0}, {"update": 0.6, "buffer": 0.4, "pretraining": 0}, '
+ || '{"update": 0.4, "buffer": 0.6, "pretraining": 0}, {"update": 0.2, "buffer": 0.8, "pretraining": 0}]}',
  'buffer_half, from mostly new to mostly earlier pairs'),
-('buffer_early', 0.5, 0.5, 0, NULL,
- '[{"update": 0.2, "buffer": 0.8, "pretraining": 0}, {"update": 0.4, "buffer": 0.6, "pretraining": 0}, '
- || '{"update": 0.6, "buffer": 0.4, "pretraining": 0}, {"update": 0.8, "buffer": 0.2, "pretraining": 0}]',
+('buffer_early', 0.5, 0.5, 0, 'listed',
+ '{"segments": [{"update": 0.2, "buffer": 0.8, "pretraining": 0}, {"update": 0.4, "buffer": 0.6, "pretraining": 0}, '
+ || '{"update": 0.6, "buffer": 0.4, "pretraining": 0}, {"update": 0.8, "buffer": 0.2, "pretraining": 0}]}',
  'buffer_half, from mostly earlier to mostly new pairs')
+ON CONFLICT DO NOTHING;
+
+-- Shares that a bandit says, and the same thirds without it on the same pairs: both hold out a tenth of them.
+INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, pretraining_dataset, mixing, mixing_params, held_out_share,
+    note) VALUES
+('thirds_bandit', 0.34, 0.33, 0.33, 'base', 'bandit', '{"segments": 8, "exploration": 0.25, "rate": 10.0}', 0.1,
+ 'replay_thirds first, then more of the source whose held-out pairs are still hard (Exp3 as in ODM, arXiv 2312.02406)'),
+('thirds_held_out', 0.34, 0.33, 0.33, 'base', NULL, '{}', 0.1, 'replay_thirds on the pairs that thirds_bandit learns from')
 ON CONFLICT DO NOTHING;
 
 -- Where storage is bounded: thirds whose buffer holds 200 of up to 4,800 earlier pairs.
@@ -194,6 +202,19 @@ INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, pretra
 ('thirds_equal_200', 0.34, 0.33, 0.33, 'base', 200, 'equal', 'the same share for every earlier task (Cumulative-Equal of arXiv 2310.16226)'),
 ('thirds_exponential_200', 0.34, 0.33, 0.33, 'base', 200, 'exponential',
  'the share of a task is half that of the task after it (Cumulative-Exp of arXiv 2310.16226)')
+ON CONFLICT DO NOTHING;
+
+-- A buffer of distilled pairs. The folder is the one thing here that is not drawn from a seed: whoever distils puts it there
+-- (docs/datasets.md), a folder for each of the 40 concepts.
+INSERT INTO dataset (name, format, location, params, kind, classes, templates, note)
+SELECT 'world_distilled', 'imagefolder', 'world_distilled', '{"image_px": 32}', 'classification',
+       to_json(list(concept ORDER BY position)), '["a photo of a {}"]', 'distilled pairs of the stream world, to be put there'
+FROM sequence_concept WHERE sequence = 'world_random'
+ON CONFLICT DO NOTHING;
+
+INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, pretraining_dataset, buffer_dataset, note) VALUES
+('thirds_distilled', 0.34, 0.33, 0.33, 'base', 'world_distilled',
+ 'replay_thirds, whose buffer holds distilled pairs in place of earlier ones (as of DataDAM, arXiv 2310.00093)')
 ON CONFLICT DO NOTHING;
 
 INSERT INTO recipe (name, optimizer, optimizer_params, lr, weight_decay, clip_norm, batch_pairs, schedule, schedule_params, note) VALUES

@@ -5,7 +5,7 @@ The table `stream`, which is one of them, is in `schema.tables.streams` with wha
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Double, Integer
+from sqlalchemy import BigInteger, Double, Integer
 from sqlmodel import SQLModel
 
 from schema.tables.columns import column, constraint, json_columns, note, one_of, params
@@ -74,8 +74,18 @@ class Mixture(SQLModel, table=True):
             "a buffer_policy chooses what a bounded buffer keeps: it needs buffer_pairs and a "
             "buffer_share above 0",
         ),
-        *json_columns("mixture", "OBJECT", "selection_params"),
-        *json_columns("mixture", "ARRAY", "segments"),
+        constraint(
+            "mixture_buffer_dataset",
+            "buffer_dataset IS NULL OR (buffer_share > 0 AND buffer_pairs IS NULL)",
+            "a buffer_dataset is all that the buffer holds: it needs a buffer_share above 0, and "
+            "buffer_pairs must be NULL",
+        ),
+        constraint(
+            "mixture_held_out_share",
+            "held_out_share >= 0 AND held_out_share < 1",
+            "held_out_share must be at least 0 and below 1",
+        ),
+        *json_columns("mixture", "OBJECT", "selection_params", "mixing_params"),
     )
     name: str = column("the word a trial uses", key=True)
     update_share: float = column("share of a batch that are the task's own pairs", Double)
@@ -102,10 +112,24 @@ class Mixture(SQLModel, table=True):
     selection_params: dict[str, Any] = params(
         "hyperparameters of the selection; its dataclass fields are the keys"
     )
-    segments: list[Any] | None = column(
-        "shares of each of the equal pieces of a task, whose means are the shares above: "
-        '[{"update": 0.5, "buffer": 0.5, "pretraining": 0}, ...]; NULL: one piece',
-        JSON,
+    mixing: str | None = column(
+        "who says the shares of each segment of a task: a file in methods/mixing/; NULL: a task "
+        "is one segment, of the shares above",
+        nullable=True,
+    )
+    mixing_params: dict[str, Any] = params(
+        "hyperparameters of the mixing; its dataclass fields are the keys"
+    )
+    held_out_share: float = column(
+        "share of the training pairs of each class that no step learns from, for a mixing to "
+        "measure",
+        Double,
+        default="0",
+    )
+    buffer_dataset: str | None = column(
+        "distilled pairs that the buffer holds in place of those seen: a class for each concept; "
+        "NULL: those seen",
+        to="dataset.name",
         nullable=True,
     )
     note: str | None = note()

@@ -34,13 +34,13 @@ from tests.once import once
 from tests.processes import attempt
 from tests.runner.test_trial import spec_of
 from tests.tiny_clip import PARAMS, names, whole
-from tests.toy import DATA
+from tests.toy import DATA, mixed
 
 # Three in each of two tasks: the first is counted, and two are steps as all others are
 STEPS = 6
 # Minutes between two checkpoints: longer than any of these trials
 NEVER = 1e6
-KINDS = ("tuning", "objectives", "merging", "repair", "selection", "ensembles")
+KINDS = ("tuning", "objectives", "merging", "repair", "selection", "mixing", "ensembles")
 PARTS = [(kind, name) for kind in KINDS for name in names(f"methods/{kind}")]
 
 
@@ -103,6 +103,8 @@ def spec_with(kind: str, name: str, precision: str = "fp32") -> Spec:
         params = {"pairs": 8} if name in ("ddas", "nearest", "rls") else {}
         ensemble = {"deploy": "ensemble", "ensemble": name, "ensemble_params": params}
         return spec(ensemble, recipe)
+    if kind == "mixing":
+        return spec({}, recipe, mixed(name))
     assert kind == "selection"
     return spec({}, recipe, {"selection": name, "selection_params": {"filter_ratio": 0.5}})
 
@@ -132,9 +134,11 @@ def as_before() -> Iterator[None]:
     before = torch.are_deterministic_algorithms_enabled()
     setting = os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)
     filled = torch.utils.deterministic.fill_uninitialized_memory
+    fast = torch.backends.mha.get_fastpath_enabled()
     try:
         yield
     finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
         torch.use_deterministic_algorithms(before)
         torch.utils.deterministic.fill_uninitialized_memory = filled
         os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)

@@ -221,7 +221,10 @@ CREATE TABLE mixture (
     buffer_policy VARCHAR,
     selection VARCHAR DEFAULT 'none' NOT NULL,
     selection_params JSON DEFAULT '{}' NOT NULL,
-    segments JSON,
+    mixing VARCHAR,
+    mixing_params JSON DEFAULT '{}' NOT NULL,
+    held_out_share DOUBLE PRECISION DEFAULT 0 NOT NULL,
+    buffer_dataset VARCHAR,
     note VARCHAR,
     PRIMARY KEY (name),
     CONSTRAINT mixture_shares CHECK (update_share >= 0 AND buffer_share >= 0 AND pretraining_share >= 0 AND abs(update_share + buffer_share + pretraining_share - 1) < 1e-9),
@@ -229,9 +232,12 @@ CREATE TABLE mixture (
     CONSTRAINT mixture_pretraining CHECK (pretraining_share = 0 OR pretraining_dataset IS NOT NULL),
     CONSTRAINT mixture_buffer_pairs CHECK (buffer_pairs IS NULL OR buffer_pairs > 0),
     CONSTRAINT mixture_buffer_policy CHECK (buffer_policy IS NULL OR (buffer_pairs IS NOT NULL AND buffer_share > 0)),
+    CONSTRAINT mixture_buffer_dataset CHECK (buffer_dataset IS NULL OR (buffer_share > 0 AND buffer_pairs IS NULL)),
+    CONSTRAINT mixture_held_out_share CHECK (held_out_share >= 0 AND held_out_share < 1),
     CONSTRAINT mixture_selection_params CHECK (json_type(selection_params) = 'OBJECT'),
-    CONSTRAINT mixture_segments CHECK (json_type(segments) = 'ARRAY'),
-    FOREIGN KEY(pretraining_dataset) REFERENCES dataset (name)
+    CONSTRAINT mixture_mixing_params CHECK (json_type(mixing_params) = 'OBJECT'),
+    FOREIGN KEY(pretraining_dataset) REFERENCES dataset (name),
+    FOREIGN KEY(buffer_dataset) REFERENCES dataset (name)
 );
 
 COMMENT ON TABLE mixture IS 'The sources of a training batch, and their shares.';
@@ -254,7 +260,13 @@ COMMENT ON COLUMN mixture.selection IS 'how pairs are chosen among candidates';
 
 COMMENT ON COLUMN mixture.selection_params IS 'hyperparameters of the selection; its dataclass fields are the keys';
 
-COMMENT ON COLUMN mixture.segments IS 'shares of each of the equal pieces of a task, whose means are the shares above: [{"update": 0.5, "buffer": 0.5, "pretraining": 0}, ...]; NULL: one piece';
+COMMENT ON COLUMN mixture.mixing IS 'who says the shares of each segment of a task: a file in methods/mixing/; NULL: a task is one segment, of the shares above';
+
+COMMENT ON COLUMN mixture.mixing_params IS 'hyperparameters of the mixing; its dataclass fields are the keys';
+
+COMMENT ON COLUMN mixture.held_out_share IS 'share of the training pairs of each class that no step learns from, for a mixing to measure';
+
+COMMENT ON COLUMN mixture.buffer_dataset IS 'distilled pairs that the buffer holds in place of those seen: a class for each concept; NULL: those seen';
 
 COMMENT ON COLUMN mixture.note IS 'for people';
 

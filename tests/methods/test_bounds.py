@@ -28,6 +28,12 @@ BOUNDS = {
     ("ensembles", "line"): {"points": "[2, )"},
     ("ensembles", "nearest"): {"pairs": COUNT},
     ("ensembles", "rls"): {"pairs": COUNT, "ridge": ABOVE, "hidden": LEAST},
+    ("mixing", "bandit"): {
+        "segments": "[2, )",
+        "measured_pairs": "[2, )",
+        "exploration": "(0, 1]",
+        "rate": ABOVE,
+    },
     ("objectives", "c_clip"): {"weight": LEAST, "projector_lr": LEAST, "temperature": ABOVE},
     ("objectives", "der"): {"weight": LEAST, "buffer_pairs": COUNT, "replay_pairs": LEAST},
     ("objectives", "derpp"): {
@@ -163,7 +169,7 @@ def test_a_default_is_what_it_was_when_rows_left_it_out() -> None:
     After a wanted change: WEIR_ACCEPT=1 python -m pytest tests/methods/test_bounds.py.
     """
     now = {}
-    for kind in ("tuning", "objectives", "repair", "selection", "ensembles"):
+    for kind in ("tuning", "objectives", "repair", "selection", "mixing", "ensembles"):
         for name in names(f"methods/{kind}"):
             found = part(kind, name, {})
             values = {item.name: getattr(found, item.name) for item in fields(found) if item.init}

@@ -15,7 +15,7 @@ from tests.tiny_clip import ROOT, field_defaults, names
 
 KINDS = [
     (kind, name)
-    for kind in ("tuning", "objectives", "repair", "selection", "ensembles")
+    for kind in ("tuning", "objectives", "repair", "selection", "mixing", "ensembles")
     for name in names(f"methods/{kind}")
 ]
 FILES = [*KINDS, *(("merging", name) for name in names("methods/merging"))]

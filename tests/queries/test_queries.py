@@ -87,12 +87,24 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
     )
     imported(made)
     measured_later(made)
+    mixed(made)
     made.connection.execute("INSERT INTO request (trial, wish) VALUES (2, 'retrain')")
     made.connection.execute(
         "UPDATE attempt SET origin = '/theirs/runs/000007/01' WHERE trial = 3 AND attempt = 1"
     )
     yield made
     made.connection.close()
+
+
+def mixed(made: Filled) -> None:
+    """A mixing said the shares of two segments of trial 1's first task, and measured after one."""
+    made.connection.execute(
+        "INSERT INTO statistic (trial, attempt, task, name, part, value) VALUES "
+        "(1, 1, 1, 'mixing_share', '1 update', 0.6), (1, 1, 1, 'mixing_share', '1 buffer', 0.4), "
+        "(1, 1, 1, 'mixing_share', '2 update', 0.3), (1, 1, 1, 'mixing_share', '2 buffer', 0.7), "
+        "(1, 1, 1, 'mixing_loss', '1 update', 0.2), (1, 1, 1, 'mixing_loss', '1 buffer', 0.5), "
+        "(1, 1, 1, 'held_out_pairs', 'update', 12), (1, 1, 1, 'held_out_pairs', 'buffer', 40)"
+    )
 
 
 def measured_later(made: Filled) -> None:

@@ -16,7 +16,7 @@ from tests.once import once
 from tests.processes import attempt, run_trial
 from tests.template import in_memory
 from tests.tiny_clip import PARAMS, names
-from tests.toy import AXES, DATA, METHODS, resolved, toy_methods
+from tests.toy import AXES, DATA, METHODS, mixed, resolved, toy_methods
 
 pytestmark = pytest.mark.slow
 TUNINGS, OBJECTIVES, MERGINGS = (
@@ -48,6 +48,10 @@ EVERY_PART = (
         (f"selection {name}", "full", "contrastive", "{}", "none", "last")
         for name in names("methods/selection")
     ]
+    + [
+        (f"mixing {name}", "full", "contrastive", "{}", "none", "last")
+        for name in names("methods/mixing")
+    ]
     + [("carried on", "full", "contrastive", "{}", "none", "last")]
     + [("augmented", "full", "contrastive", "{}", "none", "last")]
     + [("connected", "full", "contrastive", "{}", "none", "last")]
@@ -77,6 +81,13 @@ def spec_of(method: str) -> Spec:
             connection.execute(
                 "UPDATE mixture SET selection = ?, selection_params = '{\"filter_ratio\": 0.5}'",
                 [name],
+            )
+        if kind == "mixing":
+            columns = mixed(name)
+            said = [*columns.values()]
+            said[1] = json.dumps(said[1])
+            connection.execute(
+                f"UPDATE mixture SET {', '.join(f'{column} = ?' for column in columns)}", said
             )
         if method == "augmented":
             said = {

@@ -66,7 +66,10 @@ def rows_of(connection: duckdb.DuckDBPyConnection, table: str, name: str) -> dic
     }
     absent = (
         ("buffer_policy", None),
-        ("segments", None),
+        ("mixing", None),
+        ("mixing_params", {}),
+        ("held_out_share", 0.0),
+        ("buffer_dataset", None),
         ("compute_params", {}),
         ("preprocessing", {}),
         ("costs", "counted"),
@@ -134,17 +137,23 @@ def test_an_ensemble_crosses_and_none_leaves_the_text_as_it_was(
         connection.execute("ROLLBACK")
 
 
-def test_a_policy_and_segments_cross_and_none_leave_the_text_as_it_was(
+def test_a_policy_and_a_mixing_cross_and_none_leave_the_text_as_it_was(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
+    """Of a buffer of distilled pairs the whole row crosses, with what is NULL in it."""
     pieces = [{"update": u, "buffer": 1 - u, "pretraining": 0} for u in (0.25, 0.75)]
-    rows = (("kept", "reservoir", json.dumps(pieces)), ("drawn", None, None))
+    listed = json.dumps({"segments": pieces})
+    rows = (
+        ("kept", 10, "reservoir", "listed", listed, 0.0, None),
+        ("drawn", None, None, None, "{}", 0.0, None),
+        ("said", None, None, "bandit", "{}", 0.25, "d"),
+    )
     connection.execute("BEGIN")
     try:
         for trial, row in enumerate(rows, 2):
             connection.execute(
-                "INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, buffer_pairs, buffer_policy, segments) "
-                "VALUES (?, 0.5, 0.5, 0, 10, ?, ?)",
+                "INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, buffer_pairs, buffer_policy, mixing, "
+                "mixing_params, held_out_share, buffer_dataset) VALUES (?, 0.5, 0.5, 0, ?, ?, ?, ?, ?, ?)",
                 row,
             )
             connection.execute(
@@ -152,10 +161,14 @@ def test_a_policy_and_segments_cross_and_none_leave_the_text_as_it_was(
                 "VALUES (?, 'b', 's', ?, 'finetune', 'r', 'g', 1)",
                 [trial, row[0]],
             )
-        kept, drawn = (Resolver(connection, [trial]).resolve(trial) for trial in (2, 3))
+        kept, drawn, said = (Resolver(connection, [trial]).resolve(trial) for trial in (2, 3, 4))
         assert kept[0].mixture["buffer_policy"] == "reservoir"
-        assert kept[0].mixture["segments"] == pieces
-        assert "buffer_policy" not in drawn[1] and "segments" not in drawn[1]
+        assert kept[0].mixture["mixing"] == "listed"
+        assert kept[0].mixture["mixing_params"] == {"segments": pieces}
+        new = ("buffer_policy", "mixing", "mixing_params", "held_out_share", "buffer_dataset")
+        assert not any(word in drawn[1] for word in new)
+        assert said[0].mixture["held_out_share"] == 0.25 and said[0].mixture["mixing"] == "bandit"
+        assert said[0].mixture["buffer_dataset"] == rows_of(connection, "dataset", "d")
     finally:
         connection.execute("ROLLBACK")
 

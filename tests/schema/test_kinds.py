@@ -9,7 +9,7 @@ from schema.checks import parts
 from schema.checks.kinds import NAMES_OF_KINDS, fits, worded
 
 PLACES = (
-    "methods/tuning", "methods/objectives", "methods/merging", "methods/selection", "methods/repair", "methods/optimizers.py",
+    "methods/tuning", "methods/objectives", "methods/merging", "methods/selection", "methods/mixing", "methods/repair", "methods/optimizers.py",
     "methods/schedules.py", "streams/formats",
 )  # fmt: skip
 KEYS = [

@@ -1,5 +1,6 @@
 """From an older schema to the present one: every row kept, a new file moved into place, nothing half done."""
 
+import json
 from pathlib import Path
 
 import duckdb
@@ -216,6 +217,31 @@ def test_published_numbers_of_a_comparison_are_called_compared(site: Site) -> No
     with catalog.open() as connection:
         found = connection.execute("SELECT source, setting, provenance FROM reference_result")
         assert sorted(found.fetchall()) == sorted([(*said[0][:2], "compared"), *said[1:]])
+
+
+def test_listed_shares_of_segments_become_a_mixing(site: Site) -> None:
+    """The same list, and no mixing where a task was one segment."""
+    catalog = Catalog(site.catalog, wait_s=5)
+    listed = [
+        {"update": 1.0, "buffer": 0.0, "pretraining": 0},
+        {"update": 0.5, "buffer": 0.5, "pretraining": 0},
+    ]
+    with catalog.open(create=True) as connection:
+        connection.execute((GOLDEN / "catalog-v9.sql").read_text())
+        for number in range(1, 10):
+            connection.execute("INSERT INTO migration (version, name) VALUES (?, 'then')", [number])
+        for name, segments in (("in_two", json.dumps(listed)), ("in_one", None)):
+            connection.execute(
+                "INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, segments) "
+                "VALUES (?, 0.75, 0.25, 0, ?)",
+                [name, segments],
+            )
+    prepare(catalog)
+    with catalog.open() as connection:
+        found = connection.execute("SELECT name, mixing, mixing_params FROM mixture ORDER BY name")
+        one, two = found.fetchall()
+    assert one == ("in_one", None, "{}")
+    assert two[:2] == ("in_two", "listed") and json.loads(two[2]) == {"segments": listed}
 
 
 def test_a_newer_catalog_is_refused(catalog: Catalog) -> None:

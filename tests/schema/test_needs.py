@@ -10,7 +10,7 @@ from tests.tiny_clip import names
 
 CLASSES = [
     (kind, name)
-    for kind in ("tuning", "objectives", "repair", "selection")
+    for kind in ("tuning", "objectives", "repair", "selection", "mixing")
     for name in names(f"methods/{kind}")
 ]
 

@@ -163,13 +163,15 @@ INSERT INTO stream (name, sequence, tasks, suite) VALUES
 ('whole', 'whole', 2, 'whole'), ('class', 'class', 2, 'whole'), ('probe', 'whole', 2, 'probe');
 INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, buffer_pairs) VALUES
 ('kept', 0.5, 0.5, 0, 100), ('all', 0.5, 0.5, 0, NULL);
+INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, held_out_share) VALUES ('apart', 0.5, 0.5, 0, 0.1);
 INSERT INTO backbone (name, architecture) VALUES ('any', 'ViT-B-32');
 INSERT INTO method (name) VALUES ('plain');
 INSERT INTO recipe (name, lr, batch_pairs) VALUES ('r', 0.001, 4);
 INSERT INTO budget (name, unit, total) VALUES ('b', 'steps', 8);
 INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed)
 SELECT 'any', stream, mixture, 'plain', 'r', 'b', 0
-FROM (VALUES ('whole', 'all'), ('class', 'all'), ('probe', 'all'), ('whole', 'kept')) t(stream, mixture);
+FROM (VALUES ('whole', 'all'), ('class', 'all'), ('probe', 'all'), ('whole', 'kept'), ('whole', 'apart'))
+t(stream, mixture);
 """
 
 
@@ -180,6 +182,7 @@ FROM (VALUES ('whole', 'all'), ('class', 'all'), ('probe', 'all'), ('whole', 'ke
         (2, r"is a stream of shards \(lanes\), and the stream teaches 'crow' of it"),
         (3, r"metric 'fewshot4_top1' learns from single classes of 'pool', a stream of shards"),
         (4, r"mixture 'kept': buffer_pairs chooses pairs of 'pool', a stream of shards \(lanes\)"),
+        (5, r"mixture 'apart': a mixing and held_out_share need a table of the pairs of 'pool'"),
     ],
 )
 def test_what_a_stream_of_shards_cannot_do_is_refused_before_a_job(
@@ -187,7 +190,7 @@ def test_what_a_stream_of_shards_cannot_do_is_refused_before_a_job(
 ) -> None:
     connection = in_memory()
     grid.apply(connection, LANES, "lanes.sql")
-    resolver = Resolver(connection, [1, 2, 3, 4])
+    resolver = Resolver(connection, [1, 2, 3, 4, 5])
     if message is None:
         assert resolver.resolve(trial)
     else:

@@ -166,7 +166,7 @@ def loader(
         open_pairs(LAYOUTS[name](folder / place, 12, bad), "train", folder / place)
         for place in ("new", "old", "pool")
     ]
-    mixture = Mixture(ROW, 16, 5, sets[2], how(params))
+    mixture = Mixture(ROW, 16, 5, [(sets[2], np.arange(12))], how(params))
     mixture.begin(2, [(sets[0], np.arange(12))], [[(sets[1], np.arange(12))]])
     return Loader(mixture, workers, part)
 

@@ -172,7 +172,7 @@ def loader(
         open_pairs(row, "train", folder / place)
         for row, place in zip(rows, ("new", "old", "pool"), strict=True)
     ]
-    mixture = Mixture(ROW, 16, 5, sets[2], how(params), device)
+    mixture = Mixture(ROW, 16, 5, [(sets[2], np.arange(12))], how(params), device)
     mixture.begin(2, [(sets[0], np.arange(12))], [[(sets[1], np.arange(12))]])
     return Loader(mixture, workers, part)
 

@@ -53,7 +53,7 @@ def three(folder: Path, workers: int = 0, part: slice | None = None) -> Loader:
     """Task 2: a stream of its own, a buffer of two streams, and a pool in the order of its pairs."""
     new, old, older = [opened(folder / name, 40, {7}) for name in ("new", "old", "older")]
     pool = open_pairs(layouts.webdataset(folder / "pool", 20, set()), "train", folder / "pool")
-    mixture = Mixture(THIRDS, BATCH, 3, pool)
+    mixture = Mixture(THIRDS, BATCH, 3, [(pool, all_of(pool))])
     mixture.begin(2, [(new, all_of(new))], [[(old, all_of(old)), (older, all_of(older))]])
     return Loader(mixture, workers, part)
 
@@ -366,9 +366,9 @@ def test_a_class_as_a_concept_is_refused(tmp_path: Path) -> None:
             with pytest.raises(
                 DatasetError, match=r"'crow' cannot be taught alone\. Name '\*' as the concept"
             ):
-                datasets.portions(datasets.tasks[0])
+                datasets.sources.portions(datasets.tasks[0])
         else:
-            assert len(datasets.portions(datasets.tasks[0])) == 1
+            assert len(datasets.sources.portions(datasets.tasks[0])) == 1
 
 
 def test_another_list_of_shards_is_not_gone_on_with(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def loader(
         open_pairs(LAYOUTS[name](folder / part, count, bad), "train", folder / part)
         for part in ("new", "old", "pool")
     ]
-    mixture = Mixture(ROW, 16, 5, sets[2])
+    mixture = Mixture(ROW, 16, 5, [(sets[2], np.arange(count))])
     mixture.begin(2, [(sets[0], np.arange(count))], [[(sets[1], np.arange(count))]])
     return Loader(mixture, workers, own)
 

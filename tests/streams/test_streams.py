@@ -1,8 +1,10 @@
 """What a task is cut to, what a batch is made of, and that a mixture goes on exactly where it was."""
 
 import json
+import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,10 @@ from hypothesis import strategies as st
 
 from schema.checks import parts
 from streams import EVERY, DatasetError, Draw, open_pairs
+from streams.held_out import HeldOut, choose
+from streams.loading import Loader
 from streams.mixtures import Mixture, MixtureError, Portion
-from streams.shares import Segments, shares
+from streams.shares import Shares, in_task, shares
 from streams.tasks import chunks
 
 patient = settings(deadline=None, max_examples=40)
@@ -63,6 +67,7 @@ def row(update: float, buffer: float, pretraining: float, **more: Any) -> dict[s
 
 
 THIRDS = row(0.34, 0.33, 0.33)
+POOL: list[Portion] = [(Numbered(2000, 25), np.arange(25))]
 
 
 def begun(
@@ -71,14 +76,21 @@ def begun(
     seed: int = 0,
     batch_pairs: int = 12,
     steps: int | None = None,
+    said: Sequence[Shares] = (),
 ) -> Mixture:
-    """A mixture over 20 update pairs from 0, 30 buffer pairs from 1000, 25 pretraining pairs from 2000."""
-    made = Mixture(mixture, batch_pairs, seed, Numbered(2000, 25))
+    """A mixture over 20 update pairs from 0, 30 buffer pairs from 1000, 25 pretraining pairs from 2000.
+
+    `said` are the shares of its segments, where it has any.
+    """
+    made = Mixture(mixture, batch_pairs, seed, POOL)
     one, two = Numbered(0, 40), Numbered(1000, 30)
     earlier: list[list[Portion]] = (
         [[(two, np.arange(10))], [(two, np.arange(10, 30))]] if task > 1 else []
     )
-    made.begin(task, [(one, np.arange(12)), (one, np.arange(12, 20))], earlier, steps)
+    update = [(one, np.arange(12)), (one, np.arange(12, 20))]
+    made.begin(task, update, earlier, steps, len(said) or 1)
+    for own in said:
+        made.segments.say(in_task(own, task))
     return made
 
 
@@ -196,15 +208,10 @@ def test_a_mixture_goes_on_exactly(seed: int, task: int, before: int) -> None:
     assert whole.state_dict() == resumed.state_dict()
 
 
-MOVING = row(
-    0.5,
-    0.25,
-    0.25,
-    segments=[
-        {"update": 0.75, "buffer": 0.125, "pretraining": 0.125},
-        {"update": 0.5, "buffer": 0.25, "pretraining": 0.25},
-        {"update": 0.25, "buffer": 0.375, "pretraining": 0.375},
-    ],
+MOVING = (
+    {"update": 0.75, "buffer": 0.125, "pretraining": 0.125},
+    {"update": 0.5, "buffer": 0.25, "pretraining": 0.25},
+    {"update": 0.25, "buffer": 0.375, "pretraining": 0.375},
 )
 
 
@@ -214,28 +221,80 @@ def test_segments_have_their_own_shares_and_a_mixture_goes_on_in_each(task: int)
     expected = [(12, 2, 2)] * 3 + [(8, 4, 4)] * 2 + [(4, 6, 6)] * 4
     if task == 1:
         expected = [(13, 0, 3)] * 3 + [(10, 0, 6)] * 2 + [(7, 0, 9)] * 4
-    whole = begun(MOVING, task, batch_pairs=16, steps=7)
+    moving = partial(begun, THIRDS, task, batch_pairs=16, steps=7, said=MOVING)
+    whole = moving()
     draws = [whole.draw() for _ in range(9)]
     assert [tuple(np.bincount(draw.sources, minlength=3)) for draw in draws] == expected
     for before in (0, 3, 4, 8):
-        first = begun(MOVING, task, batch_pairs=16, steps=7)
+        first = moving()
         for _ in range(before):
             first.draw()
-        resumed = begun(MOVING, task, batch_pairs=16, steps=7)
+        resumed = moving()
         resumed.load_state_dict(json.loads(json.dumps(first.state_dict())))
         assert same(resumed.draw(), draws[before])
 
 
+def test_shares_are_said_one_segment_after_the_other_and_are_of_the_state() -> None:
+    """Seven steps in three pieces begin at 0, 3 and 5; nothing is known beyond what is said."""
+    mixture = Mixture(THIRDS, 16, 0, POOL)
+    pairs = [(Numbered(0, 20), np.arange(20))]
+    mixture.begin(2, pairs, [[(Numbered(1000, 9), np.arange(9))]], 7, 3)
+    for number, (own, known) in enumerate(zip(MOVING, (3, 5, sys.maxsize), strict=True)):
+        first = (0, 3, 5)[number]
+        assert mixture.segments.lack(first) and (not first or not mixture.segments.lack(first - 1))
+        mixture.segments.say(own)
+        assert mixture.segments.known_steps() == known and not mixture.segments.lack(first)
+        assert mixture.state_dict()["said"] == list(MOVING[: number + 1])
+    assert not mixture.segments.lack(99)
+    assert "said" not in begun(THIRDS).state_dict(), "older checkpoints have none"
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_no_worker_makes_a_batch_by_shares_that_nobody_has_said(workers: int) -> None:
+    """The shares of the next segment are said when the last batch of this one is taken."""
+    mixture = Mixture(THIRDS, 16, 0, POOL)
+    pairs = [(Numbered(0, 20), np.arange(20))]
+    mixture.begin(2, pairs, [[(Numbered(1000, 9), np.arange(9))]], 7, 3)
+    loader, whole = Loader(mixture, workers, steps=7), begun(THIRDS, 2, 0, 16, 7, MOVING)
+    counts = []
+    for step in range(8):
+        if mixture.segments.lack(step):
+            mixture.segments.say(MOVING[len(mixture.segments.said)])
+        counts.append(tuple(np.bincount(loader.draw().sources, minlength=3)))
+    assert counts == [tuple(np.bincount(whole.draw().sources, minlength=3)) for _ in range(8)]
+
+
 def test_one_segment_for_all_is_a_mixture_without_segments() -> None:
     own = {"update": 0.34, "buffer": 0.33, "pretraining": 0.33}
-    plain, cut = begun(THIRDS), begun(THIRDS | {"segments": [own, own]}, steps=4)
-    assert Segments.of(THIRDS, 12, 2, 4).counts == [shares(THIRDS, 12, 2)]
+    plain, cut = begun(THIRDS), begun(THIRDS, steps=4, said=[own, own])
+    assert plain.segments.counts == [shares(THIRDS, 12, 2)]
     assert all(same(plain.draw(), cut.draw()) for _ in range(5))
 
 
 def test_segments_of_a_task_of_unknown_length_are_refused() -> None:
     with pytest.raises(MixtureError, match="segments are pieces of a task whose steps are known"):
-        begun(MOVING)
+        begun(THIRDS, said=MOVING)
+
+
+def test_the_same_part_of_every_class_is_held_out_and_nothing_is_in_both() -> None:
+    """A tenth of twenty and of ten is two and one; of the class of a single pair nothing is."""
+    pairs = Numbered(0, 31)
+    pairs.labels = np.array([0] * 20 + [1] * 10 + [2])
+    whole: Portion = (pairs, np.arange(31))
+    (_, learned), (_, held) = HeldOut(0.1).split("birds", whole)
+    assert sorted([*learned, *held]) == list(range(31))
+    assert np.bincount(pairs.labels[held], minlength=3).tolist() == [2, 1, 0]
+    part: Portion = (pairs, np.arange(5, 25))
+    assert set(HeldOut(0.1).split("birds", part)[1][1]) == set(held) & set(range(5, 25))
+    assert set(HeldOut(0.1).split("fishes", whole)[1][1]) != set(held)
+    assert len(HeldOut().split("birds", whole)[1][1]) == 0
+    chosen = choose("m", "update", [(pairs, held)], 2, 1)
+    assert len(chosen[0][1]) == 2 and set(chosen[0][1]) <= set(held)
+    message = (
+        "mixture 'm': 3 pairs of the update are held out, and its mixing measures 4. Raise held"
+    )
+    with pytest.raises(MixtureError, match=message):
+        choose("m", "update", [(pairs, held)], 4, 1)
 
 
 def test_batches_depend_on_seed_and_task_alone() -> None:
@@ -244,7 +303,7 @@ def test_batches_depend_on_seed_and_task_alone() -> None:
     assert not same(begun(THIRDS).draw(), begun(THIRDS, task=3).draw())
     again = begun(THIRDS, task=3)
     again.begin(2, [(Numbered(0, 20), np.arange(20))], [[(Numbered(1000, 20), np.arange(20))]])
-    fresh = Mixture(THIRDS, 12, 0, Numbered(2000, 25))
+    fresh = Mixture(THIRDS, 12, 0, POOL)
     fresh.begin(2, [(Numbered(0, 20), np.arange(20))], [[(Numbered(1000, 20), np.arange(20))]])
     assert same(again.draw(), fresh.draw()), "an earlier task leaves nothing behind"
 

@@ -245,7 +245,8 @@ def loader(
         open_pairs(row, "train", folder / place)
         for row, place in zip(built, ("new", "old", "pool"), strict=True)
     ]
-    mixture = Mixture(ROW, 16, 5, sets[2], how(params | {"decoder": decoder}))
+    pool = [(sets[2], np.arange(12))]
+    mixture = Mixture(ROW, 16, 5, pool, how(params | {"decoder": decoder}))
     mixture.begin(2, [(sets[0], np.arange(12))], [[(sets[1], np.arange(12))]])
     return Loader(mixture, workers, part)
 

@@ -26,13 +26,14 @@ from torch._subclasses.fake_tensor import (
 from methods import FreshPairs, Method, Task
 from runner.worker import backbone as backbones
 from runner.worker.backbone import Backbone
+from runner.worker.mixing import MIX
 from runner.worker.profiler.fake_tensors import Memory
 from runner.worker.profiler.sampling import Books, SampledPairs
 from runner.worker.selection import candidates, selection_of
 from runner.worker.training import TRAIN, Options, Training
 from schema.spec import Spec
 from streams import Batch
-from streams.shares import shares
+from streams.shares import Segments, shares
 
 
 class ProfileError(RuntimeError):
@@ -53,17 +54,12 @@ class BlankBatches:
         self.model, self.books = backbone.model, books
         self.pairs = candidates(selection_of(spec), int(spec.recipe["batch_pairs"]))
         self.counts = shares(spec.mixture, self.pairs, task.number)
+        # All segments cost the same, so a task is one
+        self.segments = Segments(self.pairs, task.number)
 
     def draw(self) -> Batch:
         """Return a batch with the mixture's number of pairs of each source."""
-        size = self.model.visual.image_size
-        height, width = (size, size) if isinstance(size, int) else size
-        sources = np.repeat(np.arange(3, dtype=np.int8), self.counts)
-        return Batch(
-            images=torch.zeros(self.pairs, 3, height, width),
-            texts=torch.zeros(self.pairs, self.model.context_length, dtype=torch.int64),
-            sources=torch.from_numpy(sources),
-        )
+        return _blank(self.model, np.repeat(np.arange(3, dtype=np.int8), self.counts))
 
     def fresh(self) -> FreshPairs:
         """Return batches for an objective that looks back at the task."""
@@ -77,6 +73,34 @@ class BlankBatches:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Do nothing, as all batches are the same."""
+
+
+class BlankValidation:
+    """Held-out pairs without contents, of the sources that a task has."""
+
+    def __init__(self, spec: Spec, backbone: Backbone, task: Task) -> None:
+        counts = shares(spec.mixture, int(spec.recipe["batch_pairs"]), task.number)
+        self.model = backbone.model
+        self.sources = [name for name, count in counts._asdict().items() if count]
+
+    def batches(self, pairs: int) -> dict[str, Batch]:
+        """Return a batch of so many pairs of each source."""
+        return {name: _blank(self.model, np.zeros(pairs, np.int8)) for name in self.sources}
+
+    def counts(self) -> dict[str, int]:
+        """Return nothing, as no pairs are held out."""
+        return {}
+
+
+def _blank(model: Any, sources: np.ndarray) -> Batch:
+    """Return a batch of zeros, of pairs from these sources (B,)."""
+    size = model.visual.image_size
+    height, width = (size, size) if isinstance(size, int) else size
+    return Batch(
+        images=torch.zeros(len(sources), 3, height, width),
+        texts=torch.zeros(len(sources), model.context_length, dtype=torch.int64),
+        sources=torch.from_numpy(sources),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +118,8 @@ class DryRun:
         """Begin a task or its repair, and count its costs with `memory`."""
         books = Books(self.memory)
         batches = BlankBatches(self.spec, self.backbone, task, books if self.sampled else None)
-        options = Options(phase=phase, ledger=books, has_values=False)
+        validation = BlankValidation(self.spec, self.backbone, task)
+        options = Options(phase=phase, ledger=books, has_values=False, validation=validation)
         return Training(self.spec, self.backbone, self.method, task, batches, options)
 
     def learn(self, task: Task, phase: str = TRAIN) -> Training:
@@ -102,8 +127,19 @@ class DryRun:
         training = self.begin(task, phase)
         for _ in training.steps_from(0):
             pass
+        if phase == TRAIN and training.parameters:
+            _measure_segments(training)
         training.fold()
         return training
+
+
+def _measure_segments(training: Training) -> None:
+    """Measure held-out pairs once, and charge it for every segment but the last."""
+    mixing = training.mixer.mixing
+    if mixing.measured_pairs:
+        ledger = training.costs.ledger
+        training.mixer.measure(ledger, training.model, training.choice.towers)
+        ledger.entries[MIX].flops *= mixing.pieces - 1
 
 
 @contextmanager

@@ -34,7 +34,7 @@ from schema.spec import Spec, canonical
 
 # FLOPs and peak bytes of each phase, as in rows of `profile`
 Rows = dict[str, tuple[float, int]]
-PER_STEP, ONCE = ("train", "score"), ("objective",)
+PER_STEP, ONCE = ("train", "score"), ("objective", "mix")
 # The phase of a step of full fine-tuning, for comparison
 FULL = "full"
 # Phases that are recorded but not charged to a budget
@@ -66,6 +66,8 @@ STEPPED = (
 )
 MERGED = ("merging", "merging_params", "start", "deploy", "ensemble", "ensemble_params")
 MIXED = ("update_share", "buffer_share", "pretraining_share", "selection", "selection_params")
+# Those of a mixture that older definitions lack
+MIXING = ("mixing", "mixing_params")
 OPTIMIZED = ("optimizer", "optimizer_params", "clip_norm", "batch_pairs", "precision")
 
 
@@ -86,6 +88,7 @@ class Profiles:
             ProfileError: as `profile`.
         """
         mixture = spec.mixture | {"selection": "none", "selection_params": {}}
+        mixture |= dict.fromkeys(MIXING)
         recipe = spec.recipe | {"optimizer": "adamw", "optimizer_params": {}}
         plain = replace(spec, method=spec.method | PLAIN, mixture=mixture, recipe=recipe)
         own = self._of(essence(spec), lambda: profile(spec))
@@ -106,7 +109,7 @@ def essence(spec: Spec) -> str:
     method = PLAIN | {key: row[key] for key in STEPPED}
     if averages_steps(row["merging"]):
         method |= {key: row.get(key) for key in MERGED}
-    mixture = [spec.mixture[key] for key in MIXED]
+    mixture = [spec.mixture[key] for key in MIXED] + [spec.mixture.get(key) for key in MIXING]
     recipe = [spec.recipe[key] for key in OPTIMIZED]
     compute = spec.recipe.get("compute_params") or {}
     return canonical([spec.backbone["architecture"], method, mixture, recipe, compute])
@@ -152,8 +155,9 @@ def _two_tasks(run: DryRun) -> Rows:
             # memory of an earlier task could be counted in this one
             gc.collect()
             rows = _one_task(run, Task(number, number, initial, ALONE))
-            for name in ONCE if rows else ():
-                rows[name] = max(rows[name], spent.get(name, rows[name]))
+            for name in ONCE:
+                if name in rows:
+                    rows[name] = max(rows[name], spent.get(name, rows[name]))
             spent = rows or spent
     return spent
 

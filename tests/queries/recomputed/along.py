@@ -287,3 +287,22 @@ def heat_difference(
         for key in a
         if key in b
     ]
+
+
+@answers
+def mixing(facts: Facts) -> list[Row]:
+    held = {}
+    for row in facts["statistic"]:
+        if facts.holds.get((row["trial"], row["task"]), (None,))[0] == row["attempt"]:
+            held[row["trial"], row["task"], row["name"], row["part"]] = row["value"]
+    found = []
+    for (trial, task, name, part), value in held.items():
+        if name != "mixing_share":
+            continue
+        segment, source = part.split()
+        counted = held.get((trial, task, "held_out_pairs", source))
+        row = {"trial": trial, "mixture": facts.trials[trial]["mixture"], "task": task}
+        row |= {"segment": int(segment), "source": source, "share": value}
+        row["loss"] = held.get((trial, task, "mixing_loss", part))
+        found.append(row | {"held_out_pairs": None if counted is None else int(counted)})
+    return found

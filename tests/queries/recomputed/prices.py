@@ -20,9 +20,10 @@ def price(facts: Facts) -> list[Row]:
         row = named(COMBINATION, key) | {
             "step_gflops": (flops["train"] + flops.get("score", 0)) / 1e9
         }
-        row |= {"once_gflops": flops.get("objective", 0) / 1e9, "full_peak_bytes": bytes_["full"]}
+        once = flops.get("objective", 0) + flops.get("mix", 0)
+        row |= {"once_gflops": once / 1e9, "full_peak_bytes": bytes_["full"]}
         row["peak_bytes"] = max(
-            bytes_[phase] for phase in ("train", "score", "objective") if phase in bytes_
+            bytes_[phase] for phase in ("train", "score", "objective", "mix") if phase in bytes_
         )
         row["multiplier"] = round(row["peak_bytes"] / row["full_peak_bytes"], 4)
         found.append(row | {"step_maf_gflops": row["step_gflops"] * row["multiplier"]})

@@ -116,7 +116,7 @@ def test_a_concept_that_no_pair_has_is_named(tmp_path: Path) -> None:
         ValueError,
         match=r"no training pairs of concept 'crow': none of its 4 pairs has a class. Name '\*'",
     ):
-        datasets.portions([("birds", "crow")])
+        datasets.sources.portions([("birds", "crow")])
 
 
 def test_images_of_another_size_than_the_backbones_are_refused(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from schema.spec import Spec
 from tests.journey import LOCAL, declare, eventually, tell
 from tests.processes import SPAWN, attempt, run_trial
 from tests.runner.test_trial import brought, spec_of
-from tests.toy import DATA
+from tests.toy import DATA, mixed
 
 
 def test_one_process_is_all_of_them() -> None:
@@ -263,6 +263,25 @@ def test_killed_and_gone_on_from_by_as_many_or_by_one(tmp_path: Path) -> None:
     assert brought(tmp_path / "killed") == brought(tmp_path / "two")
     assert_same(tmp_path / "one", tmp_path / "two")
     assert_same(tmp_path / "one", tmp_path / "fewer")
+
+
+@pytest.mark.slow
+def test_processes_say_the_same_shares_and_go_on_with_them(tmp_path: Path) -> None:
+    """What two measure is what one does, to rounding; killed and resumed it is so to the bit."""
+    found = {}
+    for runs, ranks, number in (("two", 2, 1), ("one", 1, 1), ("killed", 2, 2)):
+        spec = with_ranks("toy_ema", ranks, mixture=mixed("bandit"))
+        if number == 2:
+            assert run_trial(attempt(tmp_path / runs, spec, 1, DATA), crash_at="step:6") == -9
+        assert run_trial(attempt(tmp_path / runs, spec, number, DATA)) == 0
+        found[runs] = brought(tmp_path / runs)
+    assert found["killed"] == found["two"]
+    for task in (1, 2):
+        said = {}
+        for runs in ("one", "two"):
+            rows = found[runs][f"statistic {task}"]
+            said[runs] = {row[1:-1]: row[-1] for row in rows if str(row[1]).startswith("mixing_")}
+        assert len(said["one"]) > 9 and said["two"] == pytest.approx(said["one"], rel=1e-4)
 
 
 def _learn(folder: str, environment: dict[str, str]) -> None:
