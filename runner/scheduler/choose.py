@@ -114,9 +114,13 @@ def choose(
 
     Those that cannot run as declared are named with the reason.
     """
+    count = pending(connection)
+    # Of nothing `todo` makes nothing, and to plan it takes DuckDB longer than to count
+    if not count:
+        return Chosen(count)
     todo = _candidates(site, connection, room, limit, refused)
     trials = [row.trial for row in todo if row.measures is None]
-    chosen = Chosen(pending(connection), without_room=without_room(site, connection, trials))
+    chosen = Chosen(count, without_room=without_room(site, connection, trials))
     completer = Completer(site, connection, todo)
     open_jobs: dict[tuple[Needs, str | None], list[Wanted]] = {}
     for row in todo:

@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from runner.submission import Submission
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 def insert(
@@ -32,12 +35,40 @@ def insert(
             if isinstance(value, dict | list):
                 packed[key] = json.dumps(value)
         plain.append(packed)
+    insert_frame(connection, table, pl.DataFrame(plain, infer_schema_length=None), again)
+
+
+def insert_frame(
+    connection: duckdb.DuckDBPyConnection, table: str, frame: "pl.DataFrame", again: bool = False
+) -> None:
+    """Insert the rows of a frame, whose columns are called as those of the table.
+
+    `again`: rows that are there already stay as they are.
+    """
     statement = f"INSERT INTO {table} BY NAME FROM rows_to_insert"
     if again:
         statement += " ON CONFLICT DO NOTHING"
-    connection.register("rows_to_insert", pl.DataFrame(plain, infer_schema_length=None).to_arrow())
+    connection.register("rows_to_insert", _Stream(frame))
     connection.execute(statement)
     connection.unregister("rows_to_insert")
+
+
+class _Stream:
+    """A frame as a stream of Arrow and no more.
+
+    Of a frame itself DuckDB makes a table of pyarrow, and the import takes longer than many an
+    insertion.
+    """
+
+    def __init__(self, frame: "pl.DataFrame") -> None:
+        import polars as pl
+
+        # DuckDB refuses a column that has no type as it has no value
+        self.frame = frame.with_columns(pl.col(pl.Null).cast(pl.String))
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Return the capsule of the stream, which is made anew for each reader."""
+        return self.frame.__arrow_c_stream__(requested_schema)
 
 
 def submission(batch: Submission, folder: str, job_id: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ They go into `result`, `cost`, `progress`, `statistic` and `profile`. A receipt 
 path is the key of `ingested`, in the same transaction as its rows) and only whole: if one of its
 files is missing, torn, of the wrong attempt or holds a value outside [0, 1], none of it enters the
 catalog and the reason is noted. The file of `items` is looked at as the others are, and stays where
-it lies.
+it lies. A file is read once: what is hashed is what is parsed.
 """
 
 import hashlib
@@ -17,12 +17,25 @@ import polars as pl
 
 from runner.records import DamagedFileError, parsed, read_bytes
 from runner.result_files import ADDED, COLUMNS, KEYED, NULLABLE
-from runner.run_files import ITEMS, FileEntry, Receipt
+from runner.run_files import ITEMS, FileEntry, Receipt, TableEntry
 from runner.scheduler import receipts
+from runner.scheduler.fact_rows import insert_frame
+
+# Receipts whose files are in memory at a time, each of them some 3 kB
+AT_ONCE = 2000
 
 
 class ReceiptError(ValueError):
     """A receipt whose files cannot be trusted."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """A file of a table as it was read, and the rows that it must hold."""
+
+    name: str
+    content: bytes
+    rows: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,72 +47,81 @@ class Vouched:
     trial: int
     attempt: int
     task: int
-    # Table -> file, rows
-    files: dict[str, tuple[Path, int]]
+    # By table
+    files: dict[str, Content]
 
-    @property
-    def rows(self) -> int:
-        """The rows in all of its files."""
-        return sum(rows for _, rows in self.files.values())
+
+@dataclass(frozen=True)
+class Taken:
+    """A row of `ingested`; `rows` are those in all of its files."""
+
+    receipt: str
+    sha256: str
+    rows: int
 
 
 @dataclass
 class Harvest:
     """The receipts that a pass found in run folders, and their rows, not yet in the catalog."""
 
-    receipts: list[Vouched] = field(default_factory=list)
+    receipts: list[Taken] = field(default_factory=list)
     frames: dict[str, pl.DataFrame] = field(default_factory=dict)
     # The name of a receipt, and why it was not taken
     problems: list[tuple[str, str]] = field(default_factory=list)
+    # Receipts whose files have been hashed and not yet parsed
+    waiting: list[Vouched] = field(default_factory=list)
 
     def gather(self, path: Path, trial: int, attempt: int, spec_id: str) -> None:
         """Take a receipt of an attempt; a bad one is a problem, and the others go on."""
         try:
-            self.receipts.append(read_receipt(path, trial, attempt, spec_id))
+            self.waiting.append(read_receipt(path, trial, attempt, spec_id))
         except ReceiptError as error:
             self.problems.append((receipts.name(path), str(error)))
+        if len(self.waiting) == AT_ONCE:
+            self.read()
 
     def read(self) -> None:
-        """Read the files that the gathered receipts vouch for, all files of a table at once.
+        """Parse the files that the gathered receipts vouch for, all files of a table at once.
 
         Nothing of a receipt stays when one of its files is bad.
         """
+        frames: dict[str, pl.DataFrame] = {}
         bad: dict[int, str] = {}
         for table in COLUMNS:
             named = {}
-            for number, receipt in enumerate(self.receipts):
+            for number, receipt in enumerate(self.waiting):
                 if table in receipt.files:
                     named[number] = receipt
             if named:
-                self.frames[table], wrong = _read_table(table, named)
+                frames[table], wrong = _read_table(table, named)
                 bad |= wrong
-        self.problems += [(self.receipts[number].name, why) for number, why in bad.items()]
-        for table, frame in self.frames.items():
-            self.frames[table] = frame.filter(~pl.col("receipt").is_in(list(bad))).drop("receipt")
-        good = [number for number in range(len(self.receipts)) if number not in bad]
-        self.receipts = [self.receipts[number] for number in good]
+        self.problems += [(self.waiting[number].name, why) for number, why in bad.items()]
+        for table, frame in frames.items():
+            good = frame.filter(~pl.col("receipt").is_in(list(bad))).drop("receipt")
+            earlier = self.frames.get(table)
+            self.frames[table] = good if earlier is None else pl.concat([earlier, good])
+        for number, receipt in enumerate(self.waiting):
+            if number not in bad:
+                rows = sum(file.rows for file in receipt.files.values())
+                self.receipts.append(Taken(receipt.name, receipt.sha256, rows))
+        self.waiting = []
 
     def store(self, connection: duckdb.DuckDBPyConnection) -> int:
         """Insert everything that was read, inside the caller's transaction; return its rows."""
         if not self.receipts:
             return 0
-        taken = [(receipt.name, receipt.sha256, receipt.rows) for receipt in self.receipts]
-        ingested = pl.DataFrame(taken, schema=["receipt", "sha256", "rows"], orient="row")
-        for table, frame in {"ingested": ingested, **self.frames}.items():
+        for table, frame in {"ingested": pl.DataFrame(self.receipts), **self.frames}.items():
             _insert(connection, table, frame)
         return sum(receipt.rows for receipt in self.receipts)
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
-    key, again = KEYED.get(table), ""
+    key = KEYED.get(table)
     if key:
         # Such rows are no trial's own: the first one of a combination stays
         frame = frame.drop("task", "trial", "attempt")
         frame = frame.unique(key, keep="first", maintain_order=True)
-        again = " ON CONFLICT DO NOTHING"
-    connection.register("gathered", frame)
-    connection.execute(f"INSERT INTO {table} BY NAME FROM gathered{again}")
-    connection.unregister("gathered")
+    insert_frame(connection, table, frame, again=bool(key))
 
 
 def read_receipt(path: Path, trial: int, attempt: int, spec_id: str) -> Vouched:
@@ -129,7 +151,7 @@ def read_receipt(path: Path, trial: int, attempt: int, spec_id: str) -> Vouched:
     for table, entry in receipt.files.items():
         # Items stay where they lie. Somebody may have removed them, which harms no result
         if table != ITEMS:
-            files[table] = (_vouched(path.parent, table, entry), entry.rows)
+            files[table] = _vouched(path.parent, table, entry)
         elif (path.parent / entry.file).exists():
             _whole(path.parent, entry)
     return Vouched(
@@ -142,17 +164,17 @@ def read_receipt(path: Path, trial: int, attempt: int, spec_id: str) -> Vouched:
     )
 
 
-def _vouched(folder: Path, table: str, entry: FileEntry) -> Path:
+def _vouched(folder: Path, table: str, entry: TableEntry) -> Content:
     """Return the file that a receipt names for a table, once its digest was looked at."""
     if table not in COLUMNS:
         raise ReceiptError(
             f"the receipt names an unknown table {table!r}; known: {', '.join(COLUMNS)}"
         )
-    return _whole(folder, entry)
+    return Content(entry.file, _whole(folder, entry), entry.rows)
 
 
-def _whole(folder: Path, entry: FileEntry) -> Path:
-    """Return a file that a receipt names, once its digest was looked at."""
+def _whole(folder: Path, entry: FileEntry) -> bytes:
+    """Return what is in a file that a receipt names, once its digest was looked at."""
     try:
         content = read_bytes(folder / entry.file)
     except DamagedFileError as error:
@@ -161,7 +183,7 @@ def _whole(folder: Path, entry: FileEntry) -> Path:
         raise ReceiptError(f"{entry.file} is missing")
     if hashlib.sha256(content).hexdigest() != entry.sha256:
         raise ReceiptError(f"{entry.file} is not the file that was written: its sha256 differs")
-    return folder / entry.file
+    return content
 
 
 def _read_table(table: str, named: dict[int, Vouched]) -> tuple[pl.DataFrame, dict[int, str]]:
@@ -169,10 +191,10 @@ def _read_table(table: str, named: dict[int, Vouched]) -> tuple[pl.DataFrame, di
 
     Also the receipts whose rows are wrong, and why.
     """
-    files = {number: receipt.files[table][0] for number, receipt in named.items()}
+    files = {number: receipt.files[table] for number, receipt in named.items()}
     frame, bad = _scan(table, files)
     about = _expectations(table, named)
-    frame = frame.join(about, on="file", maintain_order="left")
+    frame = frame.join(about, on="receipt", maintain_order="left")
     for row in _judged(table, frame, about).iter_rows(named=True):
         why = _objection(table, row)
         if why is not None:
@@ -183,14 +205,13 @@ def _read_table(table: str, named: dict[int, Vouched]) -> tuple[pl.DataFrame, di
 
 
 def _expectations(table: str, named: dict[int, Vouched]) -> pl.DataFrame:
-    """Return a row per receipt: the file of the table, whose rows it must hold, and how many."""
+    """Return a row per receipt: whose its file of the table is, and how many rows it must hold."""
     rows = []
     for number, receipt in named.items():
-        file, count = receipt.files[table]
-        rows.append((number, str(file), receipt.trial, receipt.attempt, receipt.task, count))
+        count = receipt.files[table].rows
+        rows.append((number, receipt.trial, receipt.attempt, receipt.task, count))
     schema = {
         "receipt": pl.Int64,
-        "file": pl.String,
         "trial": pl.Int64,
         "attempt": pl.Int32,
         "due": pl.Int32,
@@ -229,27 +250,53 @@ def _objection(table: str, row: dict[str, Any]) -> str | None:
     return None
 
 
-def _scan(table: str, files: dict[int, Path]) -> tuple[pl.DataFrame, dict[int, str]]:
-    """Return the rows of files, each with its file, and the files that are not what they must be.
+def _scan(table: str, files: dict[int, Content]) -> tuple[pl.DataFrame, dict[int, str]]:
+    """Return the rows of files, each with its receipt, and the files that cannot be read.
 
-    Read together, which takes a fifth of the time; one by one where some file is bad, to find it.
+    Read together, which takes an eighth of the time; one by one where some file is bad, to find it.
     """
-    try:
-        return _rows(table, list(files.values())), {}
-    except (pl.exceptions.PolarsError, OSError, ReceiptError):
-        pass
-    rows, bad = [pl.DataFrame(schema=COLUMNS[table] | {"file": pl.String})], dict[int, str]()
-    for number, file in files.items():
+    frames, bad = [], dict[int, str]()
+    # Apart, since a file without rows leaves no trace among the others
+    for has_rows in (True, False):
+        alike = {number: file for number, file in files.items() if (file.rows > 0) is has_rows}
         try:
-            rows.append(_rows(table, [file]))
-        except (pl.exceptions.PolarsError, OSError, ReceiptError) as error:
-            bad[number] = f"{file.name} has other columns or rows than {table} needs: {error}"
-    return pl.concat(rows), bad
+            frames.append(_together(table, alike))
+        except (pl.exceptions.PolarsError, ReceiptError):
+            for number, file in alike.items():
+                try:
+                    frame = _rows(table, [file])
+                    frames.append(frame.with_columns(pl.lit(number, pl.Int64).alias("receipt")))
+                except (pl.exceptions.PolarsError, ReceiptError) as error:
+                    words = f"has other columns or rows than {table} needs: {error}"
+                    bad[number] = f"{file.name} {words}"
+    return pl.concat(frames or [_together(table, {})]), bad
 
 
-def _rows(table: str, files: list[Path]) -> pl.DataFrame:
-    frame = pl.scan_parquet(files, include_file_paths="file", glob=False).collect()
-    schema = COLUMNS[table] | {"file": pl.String}
+def _together(table: str, files: dict[int, Content]) -> pl.DataFrame:
+    """Return the rows of files, each with its receipt.
+
+    Raises:
+        ReceiptError: a file holds more or fewer rows than it must, or is in several parts.
+    """
+    frame = _rows(table, list(files.values()))
+    due = [file.rows for file in files.values()]
+    # Polars leaves the rows of a file, up to 100,000, in a chunk of their own
+    if [rows for rows in frame["task"].chunk_lengths() if rows] != [rows for rows in due if rows]:
+        raise ReceiptError("some file holds other rows than its receipt says")
+    counts = pl.DataFrame(
+        {"receipt": list(files), "rows": due}, {"receipt": pl.Int64, "rows": pl.Int64}
+    )
+    numbers = counts.filter(pl.col("rows") > 0).select(
+        pl.col("receipt").repeat_by("rows").explode()
+    )
+    return frame.with_columns(numbers["receipt"])
+
+
+def _rows(table: str, files: list[Content]) -> pl.DataFrame:
+    schema = COLUMNS[table]
+    if not files:
+        return pl.DataFrame(schema=schema)
+    frame = pl.scan_parquet([file.content for file in files], glob=False).collect()
     for name, value in ADDED.get(table, {}).items():
         if name not in frame.columns:
             frame = frame.with_columns(pl.lit(value, dtype=schema[name]).alias(name))

@@ -44,12 +44,14 @@ BROKEN = {
 @pytest.fixture
 def lab(site: Site, monkeypatch: pytest.MonkeyPatch) -> tuple[Site, list[int]]:
     """A published catalog with three trials that are done and whose receipts are older than the
-    snapshot; it counts as a large one.
+    snapshot, among ten; it counts as a large one.
     """
     monkeypatch.setattr(audits, "SMALL", 0)
     site.catalog.parent.mkdir(parents=True)
     made = Filled(site.catalog)
     trials = [made.done(PAPER, seed=seed) for seed in range(3)]
+    for seed in range(3, 10):
+        made.trial(seed=seed)
     made.connection.execute("UPDATE attempt SET spec_id = ''")
     received(made, trials, "TIMESTAMPTZ '2026-01-01'")
     made.connection.close()
@@ -159,6 +161,22 @@ def test_all_of_a_small_catalog_is_asked_when_anything_came(
     monkeypatch.setattr(audits, "SMALL", 100)
     done(site, BROKEN[name].format(trial=bad), [first])
     assert found(site)[name].endswith(f"of trials {bad}. See: python -m queries {name}")
+
+
+def test_all_of_a_catalog_is_asked_when_most_of_its_trials_came(
+    lab: tuple[Site, list[int]],
+) -> None:
+    site, (first, bad, _) = lab
+    with Catalog(site.catalog).transaction() as connection:
+        connection.execute("DELETE FROM trial WHERE seed > 3")
+        (waiting,) = connection.execute("SELECT id FROM trial WHERE seed = 3").fetchone() or (0,)
+    broken = BROKEN["audit_values"].format(trial=bad)
+    done(site, broken, [first, waiting])
+    assert "audit_values" not in found(site), "half of them, and not those that are wrong"
+    done(site, "", [first, waiting, first + 2])
+    assert found(site)["audit_values"].endswith(
+        f"of trials {bad}. See: python -m queries audit_values"
+    )
 
 
 def test_a_clean_pass_reports_nothing_and_leaves_nothing(lab: tuple[Site, list[int]]) -> None:

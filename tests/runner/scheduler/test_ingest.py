@@ -16,7 +16,7 @@ from runner.backends.local import Local
 from runner.result_files import COLUMNS, write_tables
 from runner.run_files import Assignment
 from runner.run_folder import RunFolder, attempt_folder, sha256, write_json
-from runner.scheduler import receipts
+from runner.scheduler import ingest, receipts
 from runner.scheduler.attempts import live_attempts
 from runner.scheduler.ingest import Harvest
 from runner.scheduler.observe import observe
@@ -159,7 +159,7 @@ def test_what_cannot_be_trusted(
     harvest = harvested(path, good)
     ((name, said),) = harvest.problems
     assert name == "000001/01/task-0001.json" and re.search(message, said), said
-    assert [each.name for each in harvest.receipts] == ["000002/01/task-0001.json"]
+    assert [each.receipt for each in harvest.receipts] == ["000002/01/task-0001.json"]
     assert harvest.frames["result"]["trial"].to_list() == [2]
 
 
@@ -174,6 +174,59 @@ def test_other_columns_than_the_table_has(tmp_path: Path) -> None:
     ((name, said),) = harvest.problems
     assert name == "000001/01/task-0001.json" and "other columns or rows than result needs" in said
     assert harvest.frames["result"]["trial"].to_list() == [2]
+
+
+def saying(path: Path, rows: int, said: int) -> Path:
+    """The receipt, whose file of results has so many rows and of which it says so many."""
+    content = json.loads(path.read_text())
+    content["files"] |= written(RunFolder(path.parent), {"result": [RESULT] * rows})
+    content["files"]["result"]["rows"] = said
+    write_json(path, content)
+    return path
+
+
+@pytest.mark.parametrize(("rows", "said"), [((2, 1), (1, 2)), ((0, 1), (1, 0)), ((1, 2), (1, 1))])
+def test_files_are_told_apart_by_their_rows(
+    tmp_path: Path, rows: tuple[int, int], said: tuple[int, int]
+) -> None:
+    """Read together they have as many rows as the receipts say, and still not those."""
+    paths = [
+        saying(receipt(tmp_path, trial=trial), *counts)
+        for trial, *counts in zip((1, 2), rows, said, strict=True)
+    ]
+    paths.append(saying(receipt(tmp_path, trial=3), 2, 2))
+    harvest = harvested(*paths)
+    wrong = [
+        f"task-0001.result.parquet has other columns or rows than result needs: {is_} rows, not {due}"
+        for is_, due in zip(rows, said, strict=True)
+        if is_ != due
+    ]
+    assert [why for _, why in harvest.problems] == wrong
+    assert harvest.frames["result"]["trial"].to_list()[-2:] == [3, 3]
+    kept = [is_ for is_, due in zip(rows, said, strict=True) if is_ == due]
+    assert len(harvest.frames["result"]) == 2 + sum(kept)
+
+
+def test_a_file_of_more_rows_than_are_read_at_a_time_is_one_trial_s(tmp_path: Path) -> None:
+    paths = [saying(receipt(tmp_path, trial=1), 100_003, 100_003), receipt(tmp_path, trial=2)]
+    harvest = harvested(*paths)
+    assert not harvest.problems
+    counts = dict(harvest.frames["result"]["trial"].value_counts().rows())
+    assert counts == {1: 100_003, 2: 1}
+
+
+def test_receipts_are_read_some_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "AT_ONCE", 2)
+    paths = [receipt(tmp_path, trial=trial) for trial in range(1, 6)]
+    flip(paths[1].parent / "task-0001.result.parquet")
+    saying(paths[2], 2, 3)
+    harvest = harvested(*paths)
+    assert [name for name, _ in harvest.problems] == [
+        "000002/01/task-0001.json", "000003/01/task-0001.json",
+    ]  # fmt: skip
+    assert harvest.frames["result"]["trial"].to_list() == [1, 4, 5]
+    assert [each.rows for each in harvest.receipts] == [1, 1, 1]
+    assert not harvest.waiting
 
 
 def test_a_bad_receipt_does_not_keep_out_a_good_one_and_nothing_enters_twice(
