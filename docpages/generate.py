@@ -12,6 +12,7 @@ from pathlib import Path
 from docpages import (
     catalog,
     commands,
+    connected,
     emoji,
     faults,
     gpu,
@@ -35,6 +36,7 @@ MARKED = (
     ROOT / "CONTRIBUTING.md",
     DOCS / "accelerators.md",
     DOCS / "emoji.md",
+    DOCS / "evaluations.md",
     DOCS / "index.md",
     DOCS / "methods.md",
     DOCS / "recipes.md",
@@ -49,6 +51,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "results": results.table,
     "gpu": gpu.page,
     "emoji": emoji.page,
+    "connected": connected.table,
     "recipes": recipes.page,
     "pages": index.page,
 }

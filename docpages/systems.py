@@ -45,8 +45,10 @@ WITHOUT = (
     (
         "the model of Infinite dSprites",
         "2312.16731",
-        "it turns an image to a canonical view and compares pixels with exemplars; it is no CLIP, "
-        "and cannot be folded into one",
+        "its network is taught the transform that each image was drawn by, and half of each shape "
+        "is black to show how it is turned; a batch here holds images and texts alone, and sprites "
+        "here have no such mark. An image tower could be its network, and nearness of pixels to "
+        "exemplars the rule of an ensemble; not built",
     ),
     (
         "the mixture of MoE-Adapters",

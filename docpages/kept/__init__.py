@@ -184,4 +184,5 @@ DEMO = Example("demo", ("demo",))
 METHODS = Example("methods", ("demo", "methods"))
 EMOJI = Example("emoji", ("emoji/emoji",), base="emoji_base", datasets="emoji%")
 GUIDE = Example("guide", ("guide_orders", "guide"), studies="guide%")
-EXAMPLES = {example.study: example for example in (DEMO, METHODS, EMOJI, GUIDE)}
+CONNECTED = Example("connected", ("demo", "connected"))
+EXAMPLES = {example.study: example for example in (DEMO, METHODS, EMOJI, GUIDE, CONNECTED)}

@@ -1,4 +1,4 @@
-"""Keep the results of a grid: `python -m docpages.kept demo|methods|emoji|guide CATALOG`."""
+"""Keep the results of a grid: `python -m docpages.kept NAME CATALOG`, NAME a key of `EXAMPLES`."""
 
 import sys
 from pathlib import Path
