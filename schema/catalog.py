@@ -38,6 +38,19 @@ class CatalogMissingError(FileNotFoundError):
     """The catalog file that the site names does not exist."""
 
 
+class CatalogDamagedError(CatalogMissingError):
+    """The catalog file is there, and is no whole catalog."""
+
+
+# What DuckDB says of a file that was cut, overwritten, or torn by a kill amid a checkpoint, which
+# writes some blocks where they lie
+DAMAGE = (
+    "Corrupt database file",
+    "not a valid DuckDB database file",
+    "Could not read enough bytes",
+)
+
+
 class FileLock:
     """An exclusive lock on a side file that names its holder, and is freed when the holder dies.
 
@@ -122,6 +135,7 @@ class Catalog:
 
         Raises:
             CatalogMissingError: there is no file, and `create` is false.
+            CatalogDamagedError: the file is no whole catalog.
             CatalogBusyError: another process still holds it after the wait.
             RuntimeError: this process has it open already.
         """
@@ -155,7 +169,14 @@ class Catalog:
         while True:
             try:
                 return connect(self.path)
-            except duckdb.IOException as error:
+            except duckdb.Error as error:
+                if any(words in str(error) for words in DAMAGE):
+                    raise CatalogDamagedError(
+                        f"{self.path} is damaged: {error}. Move it and its .wal aside, and make "
+                        "it again from run folders and from what sync has exported: "
+                        "python -m schema --rebuild. What was inserted since the last pass of "
+                        "sync must be inserted again"
+                    ) from error
                 if "Could not set lock" not in str(error):
                     raise
                 if time.monotonic() >= deadline:

@@ -116,9 +116,7 @@ def choose(
     """
     count = pending(connection)
     # Of nothing `todo` makes nothing, and to plan it takes DuckDB longer than to count
-    if not count:
-        return Chosen(count)
-    todo = _candidates(site, connection, room, limit, refused)
+    todo = _candidates(site, connection, room, limit, refused) if count else []
     trials = [row.trial for row in todo if row.measures is None]
     chosen = Chosen(count, without_room=without_room(site, connection, trials))
     completer = Completer(site, connection, todo)

@@ -64,7 +64,7 @@ def test_they_say_what_the_code_draws() -> None:
     assert json.loads(rows("backbone")["tiny"]["architecture"])["words"] == vocabulary()
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", [name for name in DATASETS if DATASETS[name]["format"] == "world"])
 def test_every_dataset_draws_what_its_row_says(name: str, tmp_path: Path) -> None:
     row = DATASETS[name]
     check_dataset(row | {"params": json.dumps(row["params"])})

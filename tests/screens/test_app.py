@@ -4,6 +4,7 @@ Every page is opened: what is chosen on it, its files and its SQL.
 """
 
 import io
+import re
 import tomllib
 from pathlib import Path
 
@@ -188,7 +189,7 @@ def test_what_a_selection_writes_is_sql_that_works(full: reading.Snapshot) -> No
 def test_questions_are_found_by_their_words(full: reading.Snapshot) -> None:
     at = opened("ask", search="zero-shot budget")
     assert "Which method retains zero-shot accuracy best at a given budget?" in texts(at)
-    assert "1 of " not in texts(opened("ask"))
+    assert not re.search(r"\b1 of ", texts(opened("ask")))
     assert "No question has all of these words" in texts(opened("ask", search="zebra crossing"))
 
 

@@ -268,7 +268,7 @@ def test_it_is_a_method_of_its_own_in_every_comparison(filled: Filled, tmp_path:
         filled.rows("decided(a := 'finetune', b := 'finetune@fomo')")
     with pytest.raises(duckdb.Error, match="method finetune@fomo was run elsewhere"):
         filled.rows("best_of(methods := 'finetune,finetune@fomo')")
-    for source in ("best_of()", "next", "halving(study := 'first')", "tuned()"):
+    for source in ("best_of()", "next", "halving(study := 'first', on_test := TRUE)", "tuned()"):
         declared = [row for row in filled.rows(source) if "@" in str(row)]
         assert declared == [], source
     assert filled.rows("finished", method="finetune@fomo") == []
