@@ -85,8 +85,8 @@ choices at once and pools what their seeds say of the spread, so its verdict may
 - **Of 39 methods, each at its own rate,** distillation from the untouched backbone (`zscl`) has the
   highest mean. Behind it by three seeds are low-rank updates (`lora_r8`, `lora_r64`, `dora_r4`,
   `inflora`, `keeplora`), biases or norms alone, a locked text tower, `osf`, `paint`, and of the
-  merges `zs_merge_all`, `ties_all`, `task_arithmetic_all`, `model_stock` and `opcm`. The other 23
-  are ties with it, replay of what was said at the time (`derpp`) among them.
+  merges `zs_merge`, `zs_merge_all`, `ties_all`, `task_arithmetic_all`, `model_stock` and `opcm`.
+  The other 22 are ties with it, replay of what was said at the time (`derpp`) among them.
 - **Twice the steps help** with merging and without, and about equally. At 25 steps a task nothing
   has been learned to its end, so this may differ where budgets are larger.
 - **Wider and deeper models are better** after equally many steps, which cost more there: towers
