@@ -35,7 +35,7 @@ class CatalogBusyError(RuntimeError):
 
 
 class CatalogMissingError(FileNotFoundError):
-    """The catalog file that the site names does not exist."""
+    """There is no catalog where the site names one, or none that is whole."""
 
 
 class CatalogDamagedError(CatalogMissingError):
