@@ -17,6 +17,8 @@ from queries.figures.palette import FAINT, INK, SOFT, columns_for
 DIVERGING = ("#0072B2", "#F7F7F7", "#D55E00")
 # Characters per line of notes in the app; a figure for print wraps them at its own width.
 NOTE_WIDTH = 110
+# Half the width of the longest number at an axis, in pixels
+HALF_A_NUMBER = 24
 # The column of the choices compared along an axis (`effect`, `ordering`, `granularity`)
 CHOICES = ("choice", "sequence", "tasks")
 WORDS = ("method", "mixture", "recipe", "budget", "stream", "backbone")
@@ -58,6 +60,10 @@ LOOKS: dict[str, Any] = {
         "domainColor": FAINT,
         "tickColor": FAINT,
     },
+    # A number this near to an end, in pixels, is written inside of it: on a narrow page a figure is
+    # laid out for the ticks of a wider one, and half of its last number would be cut
+    "axisXQuantitative": {"labelFlush": HALF_A_NUMBER},
+    "axisXTemporal": {"labelFlush": HALF_A_NUMBER},
     "legend": {
         "labelFontSize": 13,
         "titleFontSize": 13,
