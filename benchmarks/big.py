@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks.prepare import finished
 from schema.catalog import Catalog
+from schema.publishing import publish
 from schema.site import Site
 from schema.summaries import renew
 
@@ -84,7 +85,7 @@ def main(site: Site, trials: int) -> None:
                 )
     with catalog.open() as connection:
         renew(connection)
-        catalog.publish(site.snapshot, connection)
+        publish(catalog, site.snapshot)
 
 
 if __name__ == "__main__":

@@ -36,8 +36,15 @@ from runner.scheduler.report import Report
 from runner.scheduler.sharing import prune
 from runner.scheduler.submit import act
 from runner.scheduler.tidy import tidy
-from schema import declared, migrations
-from schema.catalog import Catalog, CatalogBusyError, CatalogMissingError, FileLock, transaction
+from schema import declared, migrations, publishing
+from schema.catalog import (
+    LONG_LOG_BYTES,
+    Catalog,
+    CatalogBusyError,
+    CatalogMissingError,
+    FileLock,
+    transaction,
+)
 from schema.site import Site, SiteError
 from schema.vocabulary import OUTCOME_KINDS
 from schema.words import nearest
@@ -63,7 +70,7 @@ def sync(site: Site, place: Backend, limit: int | None = None) -> Report:
         CatalogMissingError, CatalogBusyError: the catalog or another sync's lock cannot be had
             in time.
     """
-    catalog = Catalog(site.catalog, site.lock_wait_s)
+    catalog = Catalog(site.catalog, site.lock_wait_s, LONG_LOG_BYTES)
     if not catalog.path.exists():
         raise CatalogMissingError(f"no catalog at {catalog.path}; make one with: python -m schema")
     report = Report()
@@ -182,7 +189,7 @@ def note(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, chan
 def publish(site: Site, catalog: Catalog, connection: duckdb.DuckDBPyConnection) -> None:
     """Publish a snapshot of the catalog that is open, and what people declared, outside of it."""
     declared.export(connection, site.declared)
-    catalog.publish(site.snapshot, connection)
+    publishing.publish(catalog, site.snapshot)
 
 
 def stale(site: Site, catalog: Catalog) -> bool:
@@ -193,7 +200,7 @@ def stale(site: Site, catalog: Catalog) -> bool:
     newest = site.current.resolve() if site.current.exists() else None
     if newest is None or not (site.declared / "declared.json").is_file():
         return True
-    return newest.stat().st_mtime < catalog.path.stat().st_mtime
+    return newest.stat().st_mtime_ns < catalog.file.changed_at_ns()
 
 
 # ---------------------------------------------------------------- the command

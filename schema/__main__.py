@@ -26,7 +26,7 @@ from pathlib import Path
 import duckdb
 from rich.console import Console
 
-from schema import draft, grid, logs, migrations, summaries
+from schema import draft, grid, logs, migrations, publishing, summaries
 from schema.catalog import Catalog, CatalogBusyError
 from schema.checks import places
 from schema.files import network_disk
@@ -227,7 +227,7 @@ def apply(
             changes.imported(path.name, take(connection, path, site.imports))
         # Readers of the snapshot need not compute again what is stored in it
         summaries.renew(connection)
-        catalog.publish(site.snapshot, connection)
+        publishing.publish(catalog, site.snapshot)
 
 
 if __name__ == "__main__":

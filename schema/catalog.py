@@ -3,14 +3,18 @@
 DuckDB lets one process write or many read, never both, and silently drops its lock when the same
 process opens the file a second time. So all access goes through `Catalog.open`, for one short piece
 of work, with a side lock (`catalog.lock`) that waits a limited time and names the holder. Readers
-get a published copy that is never opened for writing.
+get a published copy (`schema.publishing`) that is never opened for writing.
+
+Commits go to the write-ahead log alone. The file changes only as a whole (`schema.catalog_file`),
+so whenever a process is killed, what was committed is there. Where no command is running, the file
+alone is the catalog.
 """
 
 import contextlib
 import fcntl
+import logging
 import os
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -20,12 +24,14 @@ from typing import ClassVar
 
 import duckdb
 
-from schema.files import fsync, make_folder, move_into_place, open_lock, remove_file
+from schema.catalog_file import CatalogFile, Change, Whole, says_damaged
+from schema.files import open_lock
 
-# The newest format that the DuckDB 1.5 command line opens
-STORAGE_VERSION = "v1.5.0"
-# How many published copies are kept, as a reader may have opened an older one
-KEEP_SNAPSHOTS = 3
+LOG = logging.getLogger("schema.catalog")
+
+# A log that a command which opens the catalog several times leaves to its end: opening reads the
+# log, which takes a hundredth of a second for this much
+LONG_LOG_BYTES = 1_000_000
 # Seconds between two tries for a lock: at first, and at most
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.005, 0.2
 
@@ -40,15 +46,6 @@ class CatalogMissingError(FileNotFoundError):
 
 class CatalogDamagedError(CatalogMissingError):
     """The catalog file is there, and is no whole catalog."""
-
-
-# What DuckDB says of a file that was cut, overwritten, or torn by a kill amid a checkpoint, which
-# writes some blocks where they lie
-DAMAGE = (
-    "Corrupt database file",
-    "not a valid DuckDB database file",
-    "Could not read enough bytes",
-)
 
 
 class FileLock:
@@ -125,9 +122,19 @@ class Catalog:
     _in_process = threading.RLock()
     _opened: ClassVar[set[Path]] = set()
 
-    def __init__(self, path: Path, wait_s: float = 30.0) -> None:
-        self.path, self.wait_s = path.absolute(), wait_s
+    def __init__(self, path: Path, wait_s: float = 30.0, log_most_bytes: int = 0) -> None:
+        """Give access to the catalog at `path`.
+
+        Args:
+            path: the file.
+            wait_s: how long to wait for somebody else who has it open.
+            log_most_bytes: with a longer log it is closed only after the file has taken it in.
+        """
+        self.path, self.wait_s, self.log_most_bytes = path.absolute(), wait_s, log_most_bytes
         self.lock = FileLock(self.path.with_suffix(".lock"), wait_s)
+        self.file = CatalogFile(path=self.path)
+        # The copy that takes the place of the file when it is closed
+        self._whole: Whole | None = None
 
     @contextlib.contextmanager
     def open(self, create: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -154,7 +161,10 @@ class Catalog:
                 try:
                     with contextlib.closing(self._connect()) as connection:
                         yield connection
+                        self._take_in_log()
+                    self.file.seal()
                 finally:
+                    self._drop_copy()
                     self._opened.discard(self.path)
 
     @contextlib.contextmanager
@@ -163,20 +173,66 @@ class Catalog:
         with self.open() as connection, transaction(connection):
             yield connection
 
+    def rewrite(self, change: Change | None = None) -> None:
+        """Make a change in a copy of the file that has taken in the log, and move it into place.
+
+        Afterwards the file alone is the catalog.
+
+        Raises:
+            OSError: the copy cannot be written; the catalog is as it was.
+            CatalogBusyError: as `open`.
+        """
+        with self.open():
+            if change is not None:
+                self.file.replace(self.file.whole_copy(change))
+            elif self.file.log_bytes():
+                self.file.replace(self.file.whole_copy(), self.file.changed_at_ns())
+
+    def whole_copy(self, change: Change | None = None) -> Path:
+        """Return a copy of the open catalog that has taken in its log.
+
+        When the catalog is closed the copy takes its place, if nothing was committed in between; so
+        `change` must change its form alone.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._whole = self.file.whole_copy(change)
+        return self._whole.path
+
+    def _take_in_log(self) -> None:
+        """Have the file take in its log before it is closed, where the log is long."""
+        log_bytes = self.file.log_bytes()
+        if self._whole is not None and self._whole.log_bytes != log_bytes:
+            # Something was committed after the copy was made
+            self._drop_copy()
+        try:
+            if self._whole is None and log_bytes > self.log_most_bytes:
+                self._whole = self.file.whole_copy()
+            if self._whole is not None:
+                # What the catalog says has not changed, so a snapshot of it stays current
+                self.file.replace(self._whole, self.file.changed_at_ns())
+        except OSError as error:
+            # As on a full disk: nothing is lost, and whoever closes the catalog next tries again
+            LOG.warning("%s keeps its log of commits for now: %s", self.path, error)
+
+    def _drop_copy(self) -> None:
+        """Remove a copy that is not needed, if there is one."""
+        if self._whole is not None:
+            self._whole.path.unlink(missing_ok=True)
+            self._whole = None
+
     def _connect(self) -> duckdb.DuckDBPyConnection:
         """Connect, waiting as long for a person's own session as for the side lock."""
+        if damage := self.file.damage():
+            raise self._damaged(damage)
         deadline, pause_s = time.monotonic() + self.wait_s, FIRST_PAUSE_S
         while True:
             try:
-                return connect(self.path)
+                return self.file.connect()
             except duckdb.Error as error:
-                if any(words in str(error) for words in DAMAGE):
-                    raise CatalogDamagedError(
-                        f"{self.path} is damaged: {error}. Move it and its .wal aside, and make "
-                        "it again from run folders and from what sync has exported: "
-                        "python -m schema --rebuild. What was inserted since the last pass of "
-                        "sync must be inserted again"
-                    ) from error
+                if says_damaged(error):
+                    raise self._damaged(str(error)) from error
                 if "Could not set lock" not in str(error):
                     raise
                 if time.monotonic() >= deadline:
@@ -187,46 +243,13 @@ class Catalog:
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
-    def publish(self, folder: Path, connection: duckdb.DuckDBPyConnection) -> Path:
-        """Copy the catalog to `folder` and point `current.duckdb` at the copy.
-
-        The last `KEEP_SNAPSHOTS` copies are kept. `connection`, the open one, first writes
-        everything into the file, and keeps it locked while another process copies it (`cp`; a read
-        in this process would drop the lock). The stored summaries should be up to date
-        (`schema.summaries.renew`), as readers otherwise compute missing ones each time.
-
-        Raises:
-            OSError: the copy cannot be written; the snapshots are unchanged.
-        """
-        connection.execute("CHECKPOINT")
-        make_folder(folder)
-        copies = snapshots(folder)
-        number = 1
-        if copies:
-            number += int(copies[-1].stem.rpartition("-")[2])
-        target, aside = folder / f"catalog-{number:06d}.duckdb", folder / f".aside-{os.getpid()}"
-        copying = subprocess.run(
-            ["cp", "--reflink=auto", str(self.path), str(aside)], stderr=subprocess.PIPE, text=True
+    def _damaged(self, reason: str) -> CatalogDamagedError:
+        """Return the error that says what a person can do about a damaged catalog."""
+        return CatalogDamagedError(
+            f"{self.path} is damaged: {reason}. Move it and its .wal aside, and make it again from "
+            "run folders and from what sync has exported: python -m schema --rebuild. What was "
+            "inserted since the last pass of sync must be inserted again"
         )
-        if copying.returncode:
-            # The partial copy is removed, so that a full disk gets no fuller
-            aside.unlink(missing_ok=True)
-            reason = copying.stderr.strip() or f"cp ended with {copying.returncode}"
-            raise OSError(f"the snapshot cannot be written: {reason}")
-        aside.chmod(0o444)
-        # Flushed to the disk before the link is changed, so that no reader sees a partial file
-        fsync(aside)
-        point_to(folder / "current.duckdb", aside.rename(target))
-        for old in copies[: len(copies) + 1 - KEEP_SNAPSHOTS]:
-            remove_file(old)
-        return target
-
-
-def connect(path: Path) -> duckdb.DuckDBPyConnection:
-    """Open a catalog file for writing in the pinned storage format. Only `Catalog` and migrations
-    call it.
-    """
-    return duckdb.connect(str(path), config={"storage_compatibility_version": STORAGE_VERSION})
 
 
 @contextlib.contextmanager
@@ -241,17 +264,3 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDB
             connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
-
-
-def snapshots(folder: Path) -> list[Path]:
-    """Return the published copies, oldest first."""
-    return sorted(folder.glob("catalog-[0-9]*.duckdb"))
-
-
-def point_to(link: Path, target: Path) -> None:
-    """Make `link` a symbolic link to its sibling `target`, replacing it in one step."""
-    aside = link.with_name(f".{link.name}-{os.getpid()}")
-    aside.unlink(missing_ok=True)
-    aside.symlink_to(target.name)
-    move_into_place(aside, link)
-    fsync(link.parent)

@@ -16,7 +16,8 @@ from pathlib import Path
 import duckdb
 
 from schema import views
-from schema.catalog import Catalog, connect, transaction
+from schema.catalog import Catalog, transaction
+from schema.catalog_file import connect
 from schema.files import fsync
 
 
@@ -151,12 +152,12 @@ def prepare(
                 f"{catalog.path} has schema version {version}, this code knows up to {newest}; "
                 "use newer code"
             )
-        if version == 0:
-            with transaction(connection):
-                _create(connection, steps, first_trial, first_event)
-            return "created"
-        # The file itself is read below, so its write-ahead log must be merged first
-        connection.execute("CHECKPOINT")
+    if version == 0:
+        # Not through the log: DuckDB cannot read comments on tables with checks of JSON from it
+        catalog.rewrite(lambda copy: _create(copy, steps, first_trial, first_event))
+        return "created"
+    # The file is replaced below, and the new one must not be given the log of the old one
+    catalog.rewrite()
     with catalog.lock.held():
         _rebuild(catalog.path, version, steps)
     return f"migrated from version {version} to {newest}"

@@ -40,17 +40,23 @@ MARKS = (
 
 def renew(connection: duckdb.DuckDBPyConnection) -> int:
     """Update the stored summaries to the committed facts; return the number of updated trials."""
-    connection.execute("CHECKPOINT")
     with transaction(connection):
         return store(connection)
+
+
+def missing(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Return whether facts have come, or have moved, since the summaries were stored."""
+    row = connection.execute(f"SELECT 1 FROM (FROM unkept UNION ALL {EDITED}) LIMIT 1").fetchone()
+    return row is not None
 
 
 def store(connection: duckdb.DuckDBPyConnection) -> int:
     """Update the stored summaries within the caller's transaction.
 
     Newer facts are recognised by their position in the table, which is fixed once they are
-    committed. So it must not be called in the transaction that inserts them, but after a
-    checkpoint, which moves rows where others were deleted. Returns the number of updated trials.
+    committed, so it must not be called in the transaction that inserts them. A checkpoint moves
+    rows where others were deleted; then all summaries are computed anew. Returns the number of
+    updated trials.
     """
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE newer AS "

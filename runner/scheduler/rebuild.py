@@ -66,7 +66,7 @@ def rebuild(site: Site) -> tuple[dict[str, int], list[str]]:
     folders.problems += problems
     imported = [each for _, receipt in imports for each in receipt.trials]
     aside = Catalog(site.catalog.with_name(f".rebuild-{site.catalog.name}"), site.lock_wait_s)
-    aside.path.unlink(missing_ok=True)
+    aside.file.remove()
     with duckdb.connect() as connection:
         trial = max(
             [
@@ -90,8 +90,9 @@ def rebuild(site: Site) -> tuple[dict[str, int], list[str]]:
         rows |= rebuild_imports.restore(connection, imports, insert_axes)
     with aside.open() as connection, transaction(connection):
         _take_the_catalogs_own_words(connection)
-        connection.execute("COMMIT; CHECKPOINT; BEGIN")
-    fsync(aside.path)
+    aside.rewrite()
+    # Whoever moved the file away may have left its log
+    Catalog(site.catalog).file.set_log_aside()
     aside.path.rename(site.catalog)
     fsync(site.catalog.parent)
     aside.lock.path.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from queries import AskError
 from queries.trackers import PACKAGES, TRACKERS, exported
 from queries.trackers.runs import runs
 from queries.trackers.sent import Ledger
-from schema.catalog import point_to
+from schema.publishing import point_to
 from schema.site import Site
 from tests.filled import DATASETS, PAPER, Filled
 from tests.processes import command

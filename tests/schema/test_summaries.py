@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schema.catalog import Catalog, transaction
+from schema.publishing import publish
 from schema.site import Site
 from schema.summaries import renew, store
 from tests.filled import DATASETS, Filled, varied
@@ -194,7 +195,7 @@ def test_what_is_published_is_kept(catalog: Catalog, site: Site) -> None:
         renew(connection)
         connection.execute("DELETE FROM result WHERE trial % 3 = 0")
         renew(connection)
-        catalog.publish(site.snapshot, connection)
+        publish(catalog, site.snapshot)
     with duckdb.connect(str(site.current), read_only=True) as snapshot:
         assert snapshot.execute("SELECT count(*) FROM unkept").fetchone() == (0,)
         assert snapshot.execute("SELECT count(*) FROM kept_summary").fetchone() == (20_000,)

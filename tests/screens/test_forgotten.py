@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from benchmarks.items import Lab
 from schema.catalog import Catalog
+from schema.publishing import publish
 from schema.site import Site
 from screens import forgotten, reading
 from screens.pictures import Pictures
@@ -39,8 +40,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     catalog = Catalog(made.site.catalog)
     with catalog.transaction() as connection:
         connection.execute(PLACES)
-    with catalog.open() as connection:
-        catalog.publish(made.site.snapshot, connection)
+    with catalog.open():
+        publish(catalog, made.site.snapshot)
     return made
 
 

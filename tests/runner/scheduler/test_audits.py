@@ -12,7 +12,7 @@ from runner.run_folder import sha256
 from runner.scheduler import audit as audits
 from runner.scheduler.audit import audit
 from runner.scheduler.report import Report
-from schema import declared
+from schema import declared, publishing
 from schema.catalog import Catalog
 from schema.questions import all_questions
 from schema.site import Site
@@ -72,7 +72,7 @@ def publish(site: Site) -> None:
     with catalog.open() as connection:
         declared.export(connection, site.declared)
         renew(connection)
-        catalog.publish(site.snapshot, connection)
+        publishing.publish(catalog, site.snapshot)
 
 
 def done(site: Site, statements: str, brought: list[int]) -> None:

@@ -7,8 +7,7 @@ import pytest
 
 from runner.backends import backend
 from runner.sync import sync
-from schema import catalog as catalogs
-from schema import grid, views
+from schema import catalog_file, grid, views
 from schema.catalog import Catalog
 from schema.site import Site
 
@@ -17,12 +16,12 @@ def opened(site: Site, monkeypatch: pytest.MonkeyPatch) -> int:
     """Do a pass; how often it opened the catalog."""
     paths: list[Path] = []
 
-    def counting(path: Path, connect: Any = catalogs.connect) -> Any:
+    def counting(path: Path, connect: Any = catalog_file.connect) -> Any:
         paths.append(path)
         return connect(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(catalogs, "connect", counting)
+        patch.setattr(catalog_file, "connect", counting)
         report = sync(site, backend("local", site))
     assert not report.submitted and report.pending == 0
     return paths.count(site.catalog)
