@@ -115,7 +115,7 @@ class CatalogFile:
             connection.execute("DETACH altered")
 
     def set_log_aside(self) -> None:
-        """Keep a log that DuckDB would refuse, since it belongs to another file, by another name."""
+        """Keep a log that belongs to another file by another name, as DuckDB would refuse it."""
         if self.log_bytes():
             set_aside(self.log)
         self.remove_log()

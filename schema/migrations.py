@@ -144,14 +144,16 @@ def prepare(
     newest = steps[-1].version
     with catalog.open(create=True) as connection:
         version = version_of(connection)
-        if version == newest:
-            with transaction(connection):
-                return "views renewed" if views.refresh(connection) else ""
+        if version == newest and not views.outdated(connection):
+            return ""
         if version > newest:
             raise MigrationError(
                 f"{catalog.path} has schema version {version}, this code knows up to {newest}; "
                 "use newer code"
             )
+    if version == newest:
+        catalog.rewrite(views.refresh)
+        return "views renewed"
     if version == 0:
         # Not through the log: DuckDB cannot read comments on tables with checks of JSON from it
         catalog.rewrite(lambda copy: _create(copy, steps, first_trial, first_event))
@@ -173,14 +175,13 @@ def prepared(catalog: Catalog, unchanged: bool = False) -> Iterator[duckdb.DuckD
         MigrationError: as `prepare`.
     """
     with catalog.open() as connection:
-        current = version_of(connection) == MIGRATIONS[-1].version
+        current = version_of(connection) == MIGRATIONS[-1].version and (
+            (unchanged and views.are_current(connection)) or not views.outdated(connection)
+        )
         if current:
-            if not (unchanged and views.are_current(connection)):
-                with transaction(connection):
-                    views.refresh(connection)
             yield connection
     if not current:
-        # A migration replaces the file, so it must not be open
+        # What brings it up to date replaces the file, so it must not be open
         prepare(catalog)
         with catalog.open() as connection:
             yield connection

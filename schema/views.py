@@ -3,13 +3,12 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import duckdb
 
 from schema.checks import parts
-from schema.questions import FOLDER, Question, QuestionError, all_questions, fingerprint, texts
+from schema.questions import FOLDER, QuestionError, all_questions, fingerprint, texts
 
 # The macro in the catalog that returns the fingerprint of the texts it was made from
 FINGERPRINT = "questions_fingerprint"
@@ -32,7 +31,7 @@ class Installed:
 def are_current(connection: duckdb.DuckDBPyConnection, folder: Path = FOLDER) -> bool:
     """Return whether the catalog's views were made from the files of the folder.
 
-    It is told by their fingerprint alone, in a thirtieth of the time of `refresh`: one that
+    It is told by their fingerprint alone, in a thirtieth of the time of `outdated`: one that
     somebody dropped or replaced is not noticed. Not within a transaction, which may end.
     """
     try:
@@ -47,58 +46,51 @@ def _made_of(folder: Path) -> str:
     return f"{fingerprint(folder)} {' '.join(parts.step_averages())}"
 
 
+def outdated(connection: duckdb.DuckDBPyConnection, folder: Path = FOLDER) -> bool:
+    """Return whether the catalog's views and macros are not those of the folder."""
+    installed = _installed(connection)
+    names = {path.stem for path, _ in texts(folder)}
+    return installed.fingerprint != _made_of(folder) or installed.views | installed.macros != names
+
+
 def refresh(connection: duckdb.DuckDBPyConnection, folder: Path = FOLDER) -> bool:
     """Update the catalog's views and macros to those of the folder; return whether any changed.
 
     Views that came from the folder and are no longer in it are dropped; users' own views are kept.
-    It is safe inside a transaction: the order is first tested elsewhere, so no statement fails
-    here.
+    Not within a transaction, which a statement that has to be tried again would end: a catalog that
+    must keep its old views where a file is broken is refreshed in a copy (`Catalog.rewrite`).
 
     Raises:
-        QuestionError: as `install`; the catalog keeps its old views.
+        QuestionError: as `install`.
     """
-    present = _made_of(folder)
-    installed = _installed(connection)
-    names = {path.stem for path, _ in texts(folder)}
-    if installed.fingerprint == present and installed.views | installed.macros == names:
+    if not outdated(connection, folder):
         return False
-    # A broken file is refused before anything is dropped
-    order(tuple(all_questions(folder)))
+    # A file that is no question is refused before anything is dropped
+    all_questions(folder)
+    installed = _installed(connection)
     for view in sorted(installed.views):
         connection.execute(f'DROP VIEW "{view}"')
     for macro in sorted(installed.macros):
         connection.execute(f'DROP MACRO TABLE "{macro}"')
     install(connection, folder)
-    connection.execute(f"CREATE OR REPLACE MACRO {FINGERPRINT}() AS '{present}'")
+    connection.execute(f"CREATE OR REPLACE MACRO {FINGERPRINT}() AS '{_made_of(folder)}'")
     return True
 
 
 def install(connection: duckdb.DuckDBPyConnection, folder: Path = FOLDER) -> None:
     """Create every view and macro of the folder, with its question as the comment.
 
+    Not within a transaction, as `refresh`.
+
     Raises:
-        QuestionError: DuckDB refuses a file; the message names it and has DuckDB's reason.
+        QuestionError: DuckDB refuses files; the message names each with DuckDB's reason.
     """
-    connection.execute(_of_parts())
-    questions = {question.name: question for question in all_questions(folder)}
-    for name in order(tuple(questions.values())):
-        question = questions[name]
-        connection.execute(question.sql)
+    questions = all_questions(folder)
+    install_some(connection, [question.name for question in questions], folder)
+    for question in questions:
         kind = "VIEW" if question.kind == "view" else "MACRO TABLE"
         comment = f"{question.question} ({question.grain})".replace("'", "''")
-        connection.execute(f"COMMENT ON {kind} {name} IS '{comment}'")
-
-
-def order(questions: tuple[Question, ...]) -> list[str]:
-    """Return the names in an order in which each comes after those that it reads from.
-
-    The order is found by trial in an empty catalog in memory, because only DuckDB knows what a
-    statement reads, and a failing statement would end the caller's transaction.
-
-    Raises:
-        QuestionError: some cannot be created; the message names each with DuckDB's reason.
-    """
-    return list(_order(tuple((question.name, question.sql) for question in questions)))
+        connection.execute(f"COMMENT ON {kind} {question.name} IS '{comment}'")
 
 
 def install_some(
@@ -118,21 +110,6 @@ def _of_parts() -> str:
     """Return the SQL of the macro that tells which mergings average over the steps of a task."""
     listed = ", ".join(f"'{name}'" for name in parts.step_averages())
     return f"CREATE OR REPLACE MACRO averages_steps(merging) AS merging IN ({listed})"
-
-
-@cache
-def _order(statements: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
-    """Compute the result of `order`; cached, as it takes most of a second."""
-    with duckdb.connect(":memory:") as scratch:
-        # Imported here: it needs SQLAlchemy, which takes longer to import than a pass of sync
-        from schema import ddl
-
-        for statement in ddl.statements():
-            if not statement.startswith("COMMENT"):
-                scratch.execute(statement)
-        scratch.execute(_of_parts())
-        by_name = dict(statements)
-        return tuple(_create_all(scratch, _after_their_sources(by_name, by_name)))
 
 
 def _after_their_sources(statements: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
@@ -157,23 +134,23 @@ def _after_their_sources(statements: Mapping[str, str], names: Iterable[str]) ->
     return ordered
 
 
-def _create_all(connection: duckdb.DuckDBPyConnection, statements: dict[str, str]) -> list[str]:
-    """Try the statements repeatedly until all are accepted; return the order of acceptance."""
-    accepted: list[str] = []
+def _create_all(connection: duckdb.DuckDBPyConnection, statements: dict[str, str]) -> None:
+    """Try the statements repeatedly until all are accepted, as DuckDB alone knows what each reads.
+
+    Raises:
+        QuestionError: some are never accepted; the message names each with DuckDB's reason.
+    """
     remaining = statements
     while remaining:
         refused = {}
         for name, sql in remaining.items():
             reason = _refusal(connection, sql)
-            if reason is None:
-                accepted.append(name)
-            else:
+            if reason is not None:
                 refused[name] = reason
         # If a round accepts no statement, the rest can never be accepted
         if len(refused) == len(remaining):
             raise QuestionError("\n".join(_causes(refused)))
         remaining = {name: remaining[name] for name in refused}
-    return accepted
 
 
 def _causes(refused: Mapping[str, str]) -> list[str]:

@@ -11,6 +11,7 @@ from queries import AskError, QuestionError, SnapshotError, ask, fingerprint, qu
 from schema import questions as read
 from schema import views
 from tests.filled import DATASETS, PAPER, Filled, varied
+from tests.template import in_memory
 
 QUESTIONS = questions()
 NAMES = [question.name for question in QUESTIONS]
@@ -220,9 +221,7 @@ def test_refresh_follows_the_folder(tmp_path: Path) -> None:
         "-- Is it two?\n-- grain: one row per number\n-- about\n"
         "CREATE OR REPLACE MACRO a_second(more INTEGER := 1) AS TABLE\nSELECT n + more AS n FROM first;\n"
     )
-    catalog.connection.execute("BEGIN")
     assert views.refresh(catalog.connection, tmp_path)
-    catalog.connection.execute("COMMIT")
     assert catalog.rows("a_second()") == [{"n": 2}]
     with pytest.raises(duckdb.CatalogException):
         catalog.rows("status")
@@ -270,7 +269,7 @@ def test_a_broken_file_is_named(tmp_path: Path, text: str, match: str) -> None:
     (topic / "waits.sql").write_text(
         "-- Is it?\n-- grain: one row per x\nCREATE OR REPLACE VIEW waits AS SELECT * FROM broken"
     )
-    with duckdb.connect() as connection:
+    with in_memory() as connection:
         connection.execute("CREATE VIEW before AS SELECT 1 AS one")
         with pytest.raises(QuestionError, match=match) as refused:
             views.refresh(connection, tmp_path)
@@ -314,7 +313,7 @@ def test_a_macro_that_reads_an_unqualified_column_says_how_to_mend_it(tmp_path: 
     )
     with (
         pytest.raises(QuestionError, match="qualify the column there"),
-        duckdb.connect() as connection,
+        in_memory() as connection,
     ):
         views.install(connection, tmp_path)
 

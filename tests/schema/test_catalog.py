@@ -23,7 +23,6 @@ from schema.catalog import (
 )
 from schema.files import network_disk
 from schema.publishing import KEEP_SNAPSHOTS, publish, snapshots
-from tests.template import fresh
 
 ROOT = Path(__file__).resolve().parents[2]
 

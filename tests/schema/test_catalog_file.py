@@ -1,7 +1,6 @@
 """The catalog's file and its log: what lies beside the file is read, mended, or refused, and nothing committed is lost."""
 
 import logging
-import os
 import shutil
 import stat
 from collections.abc import Iterator
@@ -227,7 +226,7 @@ def test_an_older_file_under_a_newer_log_is_refused(logged: Catalog, tmp_path: P
 
 def test_no_room_for_the_copy(catalog: Catalog, caplog: pytest.LogCaptureFixture) -> None:
     """F30: the log is kept, which is said, and taken in when there is room."""
-    with bounded(os.path.getsize(catalog.path) // 2), caplog.at_level(logging.WARNING):
+    with bounded(catalog.path.stat().st_size // 2), caplog.at_level(logging.WARNING):
         add(catalog, "a")
     assert "keeps its log of commits for now" in caplog.text
     assert beside(catalog) == {"catalog.duckdb", "catalog.duckdb.wal", "catalog.duckdb.wal.seal"}

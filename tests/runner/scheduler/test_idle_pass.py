@@ -46,11 +46,11 @@ def test_it_looks_at_the_views_only_after_somebody_wrote(
     """One that a person dropped or replaced comes back all the same."""
     looked = []
 
-    def counting(connection: Any, refresh: Any = views.refresh) -> bool:
+    def counting(connection: Any, *folder: Path, outdated: Any = views.outdated) -> bool:
         looked.append(connection)
-        return bool(refresh(connection))
+        return bool(outdated(connection, *folder))
 
-    monkeypatch.setattr(views, "refresh", counting)
+    monkeypatch.setattr(views, "outdated", counting)
     opened(site, monkeypatch)
     looked.clear()
     opened(site, monkeypatch)
