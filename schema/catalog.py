@@ -160,9 +160,12 @@ class Catalog:
                 self._opened.add(self.path)
                 try:
                     with contextlib.closing(self._connect()) as connection:
+                        before = self.file.log_stamp()
                         yield connection
                         self._take_in_log()
-                    self.file.seal()
+                    # What a kill has left at its end is not sealed: the next commit cuts it off
+                    if self.file.log_stamp() != before:
+                        self.file.seal()
                 finally:
                     self._drop_copy()
                     self._opened.discard(self.path)

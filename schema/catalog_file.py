@@ -66,6 +66,13 @@ class CatalogFile:
         """Return the length of the log; 0 where there is none."""
         return self.log.stat().st_size if self.log.is_file() else 0
 
+    def log_stamp(self) -> tuple[int, int] | None:
+        """Return what changes when the log is written; None where there is none."""
+        if not self.log_bytes():
+            return None
+        about = self.log.stat()
+        return about.st_size, about.st_mtime_ns
+
     def changed_at_ns(self) -> int:
         """Return when the catalog was last written, in nanoseconds since the epoch."""
         times_ns = [self.path.stat().st_mtime_ns]
@@ -128,7 +135,7 @@ class CatalogFile:
     # ---------------------------------------------------------------- the seal
 
     def seal(self) -> None:
-        """Note the log as it is now. The catalog must be closed."""
+        """Note the log as it is now. The catalog must be closed, and have been written."""
         log_bytes = self.log_bytes()
         if not log_bytes:
             self.seal_path.unlink(missing_ok=True)

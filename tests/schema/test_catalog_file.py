@@ -194,6 +194,19 @@ def test_a_torn_end_is_dropped_and_what_was_committed_is_there(logged: Catalog) 
     assert names(logged) == "abce"
 
 
+def test_a_torn_end_is_not_sealed(logged: Catalog) -> None:
+    """F6: the next commit cuts it off, and may be killed before that is sealed."""
+    seal = logged.file.seal_path.read_bytes()
+    add(logged, "d")
+    logged.file.log.write_bytes(logged.file.log.read_bytes()[:-3])
+    logged.file.seal_path.write_bytes(seal)
+    assert names(logged) == "abc"
+    assert logged.file.seal_path.read_bytes() == seal
+    add(logged, "e")
+    logged.file.seal_path.write_bytes(seal)
+    assert names(logged) == "abce"
+
+
 @pytest.mark.parametrize("torn", ["", "{", "[]", '{"file": 1}', "null"])
 def test_a_torn_seal_says_nothing(logged: Catalog, torn: str) -> None:
     logged.file.seal_path.write_text(torn)
