@@ -1,6 +1,6 @@
 """Costs of each phase of a task: FLOPs, seconds, steps, pairs, memory and energy.
 
-FLOPs are those of torch's own counter.
+FLOPs are those of torch's own formulas.
 Counting changes how some operations are dispatched, so what is counted is always the same piece of
 work (the first step of a task, every evaluation): a resumed trial counts where the undisturbed one
 did.
@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
-from torch.utils.flop_counter import FlopCounterMode
-
 from methods.compute import devices, distributed
 from methods.compute.distributed import Ranks
 from runner.worker.energy import drawn_j
+from runner.worker.flops import FlopCounter
 
 Answer = TypeVar("Answer")
 
@@ -56,7 +55,7 @@ class Ledger:
     @contextlib.contextmanager
     def phase(self, name: str) -> Iterator[Entry]:
         """Charge the block to a phase, its FLOPs counted."""
-        with self.timed(name) as entry, counted() as counter:
+        with self.timed(name) as entry, FlopCounter() as counter:
             yield entry
         entry.flops += self.ranks.total(counter.get_total_flops())
 
@@ -131,7 +130,7 @@ class StepCosts:
         """Do the work of step `step`, counted from 0, that is done on `pairs` pairs."""
         with self.ledger.timed(phase) as entry:
             if step == 0:
-                with counted() as counter:
+                with FlopCounter() as counter:
                     answer = work()
                 flops = float(counter.get_total_flops())
                 self.step_flops[phase] = self.ledger.ranks.total(flops)
@@ -145,11 +144,6 @@ class StepCosts:
     def load_step_flops(self, step_flops: dict[str, float]) -> None:
         """Go on from a checkpoint, whose task's first step was counted before."""
         self.step_flops = step_flops
-
-
-def counted() -> FlopCounterMode:
-    """Return a FLOP counter that prints nothing."""
-    return FlopCounterMode(display=False)
 
 
 def _known(values: Iterable[Any]) -> list[Any]:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from evals import Encoder
-from runner.worker.costs import counted
+from runner.worker.flops import FlopCounter
 
 Row = dict[str, Any]
 # A text of the usual length costs what any does, as all are padded to one length
@@ -19,9 +19,9 @@ def inference_rows(encoder: Encoder, image_px: int, task: int) -> list[Row]:
     in it.
     """
     image = np.zeros((1, 3, image_px, image_px), dtype=np.uint8)
-    with counted() as of_image:
+    with FlopCounter() as of_image:
         encoder.encode_images(image)
-    with counted() as of_text:
+    with FlopCounter() as of_text:
         encoder.encode_texts([TEXT])
     rows = []
     for part, counter in (("image", of_image), ("text", of_text)):

@@ -16,10 +16,14 @@ from pathlib import Path
 from types import FrameType
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-# The files of the device itself are no part of the program that runs on it
+# The files of the device itself are no part of the program that runs on it, and operations only pass
+# through what counts them
 OWN = [
-    Path(__file__).resolve().parent / f"{name}.py"
-    for name in ("imaginary", "module", "precision", "registration", "watching")
+    *(
+        Path(__file__).resolve().parent / f"{name}.py"
+        for name in ("imaginary", "module", "precision", "registration", "watching")
+    ),
+    ROOT / "runner/worker/flops.py",
 ]
 COMMENT = re.compile(r"\s*# (Waits: .+)")
 

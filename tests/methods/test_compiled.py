@@ -28,7 +28,7 @@ from runner.trial import learn
 from runner.worker import autotune as choosing
 from runner.worker.autotune import Choice
 from runner.worker.between_steps import BetweenSteps
-from runner.worker.costs import counted
+from runner.worker.flops import FlopCounter
 from runner.worker.profiler.step_cost import profile
 from schema.checks.compute import Compute, ComputeError
 from schema.spec import Spec
@@ -117,7 +117,7 @@ def test_what_is_listened_to_or_counted_runs_plainly(counter: CompileCounter) ->
     model = small()
     towers = Towers.of(ON, model)
     rows = torch.randn(2, 3, 16, 16)
-    with counted() as seen:
+    with FlopCounter() as seen:
         plainly = towers.encode_image(model, rows)
     assert counter.frame_count == 0 and seen.get_total_flops() > 0
     hook = model.visual.ln_post.register_forward_hook(lambda *_: None)

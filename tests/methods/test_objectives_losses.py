@@ -18,7 +18,7 @@ from methods.objectives.lixp import Lixp
 from methods.objectives.lwf import Lwf
 from methods.objectives.siglip import Siglip
 from methods.objectives.zscl import Zscl
-from runner.worker.costs import counted
+from runner.worker.flops import FlopCounter
 from streams import PRETRAINING, Batch
 from tests.tiny_clip import (
     PLAINLY,
@@ -293,13 +293,13 @@ def test_the_terms_of_a_sum_share_one_forward_pass() -> None:
     def flops(name: str) -> int:
         model, what, batch = build(), objective(name, {}), next(batches(1))
         what.begin(model, task())
-        with counted() as counter:
+        with FlopCounter() as counter:
             what.loss(model, batch, PLAINLY).backward()
         return int(counter.get_total_flops())
 
     def forward(pairs: int) -> int:
         model, batch = build(), next(batches(1))
-        with counted() as counter:
+        with FlopCounter() as counter:
             some = Batch(batch.images[:pairs], batch.texts[:pairs], batch.sources[:pairs])
             PLAINLY.features(model, some)
         return int(counter.get_total_flops())

@@ -12,7 +12,7 @@ from methods.objectives._replay import Reservoir, Store
 from methods.objectives.der import Der
 from methods.objectives.derpp import Derpp
 from methods.objectives.gere import Gere, margin
-from runner.worker.costs import counted
+from runner.worker.flops import FlopCounter
 from streams import PRETRAINING, UPDATE, Batch
 from tests.tiny_clip import (
     PLAINLY,
@@ -223,12 +223,12 @@ def test_replay_is_counted_where_it_is_spent() -> None:
     )
 
     def flops() -> int:
-        with counted() as counter:
+        with FlopCounter() as counter:
             what.loss(model, batch, PLAINLY).backward()
         return int(counter.get_total_flops())
 
     alone = flops()
-    with counted() as counter:
+    with FlopCounter() as counter:
         what.end(model, fresh(batches(1)), PLAINLY)
     assert counter.get_total_flops() > 0
     assert flops() == pytest.approx(2 * alone, rel=0.01)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 
 from methods import FreshPairs
 from methods.compute.distributed import ALONE
-from runner.worker.costs import Entry, Ledger, counted
+from runner.worker.costs import Entry, Ledger
+from runner.worker.flops import FlopCounter
 from runner.worker.profiler.fake_tensors import Memory
 from streams import Batch
 
@@ -23,14 +24,14 @@ class Books(Ledger):
     def __init__(self, memory: Memory) -> None:
         super().__init__(ALONE)
         self.memory = memory
-        self.counter = counted()
+        self.counter = FlopCounter()
         # FLOPs charged to the current phase for work that was not computed
         self.unseen_flops = 0.0
 
     @contextlib.contextmanager
     def phase(self, name: str) -> Iterator[Entry]:
         """Charge the block to a phase, including work that is not computed."""
-        self.counter, self.unseen_flops = counted(), 0.0
+        self.counter, self.unseen_flops = FlopCounter(), 0.0
         with self.timed(name) as entry, self.counter:
             yield entry
         entry.flops += self.spent_flops()

@@ -23,7 +23,7 @@ from methods.compute.towers import Towers
 from runner.budget import steps_per_task
 from runner.worker import backbone as backbones
 from runner.worker.backbone import Backbone
-from runner.worker.costs import counted
+from runner.worker.flops import FlopCounter
 from runner.worker.profiler import step_cost as profiles
 from runner.worker.profiler.budget_steps import solve
 from runner.worker.profiler.fake_steps import BlankBatches, DryRun, ProfileError
@@ -309,7 +309,7 @@ def test_selection_costs_a_forward_pass_of_every_candidate() -> None:
         for name in ("learnability", "easy_reference")
     }
     model = backbones.build(TINY, 0, "cpu").model
-    with torch.no_grad(), counted() as counter:
+    with torch.no_grad(), FlopCounter() as counter:
         for _ in range(3):
             batch = Batch(torch.zeros(32, 3, 16, 16), torch.ones(32, 8).long(), torch.zeros(32))
             model.encode_image(batch.images)
@@ -371,7 +371,7 @@ def test_a_merging_costs_what_a_real_one_does(name: str, over: str) -> None:
         if over == "all" and made.folding is not None:
             parts = made.take_in({}, initial, before)
         last = {key: tensor.clone().normal_() for key, tensor in initial.items()}
-        with counted() as counter:
+        with FlopCounter() as counter:
             if parts is not None:
                 parts = made.take_in(parts, initial, last)
             running = made.fold(initial, dict(before), last, 2) if over == "running" else None
@@ -444,7 +444,7 @@ def test_a_reservoir_is_charged_for_all_that_it_takes_in_at_first() -> None:
         mixture={"update_share": 1.0, "buffer_share": 0, "pretraining_share": 0},
     )
     model = backbones.build(TINY, 0, "cpu").model
-    with torch.no_grad(), counted() as counter:
+    with torch.no_grad(), FlopCounter() as counter:
         model.encode_image(torch.zeros(200, 3, 16, 16))
         model.encode_text(torch.ones(200, 8).long())
     assert profile(spec)["objective"][0] == counter.get_total_flops()
