@@ -165,7 +165,7 @@ class Catalog:
                         self._take_in_log()
                     # What a kill has left at its end is not sealed: the next commit cuts it off
                     if self.file.log_stamp() != before:
-                        self.file.seal()
+                        self.file.seal.write()
                 finally:
                     self._drop_copy()
                     self._opened.discard(self.path)
@@ -227,7 +227,7 @@ class Catalog:
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         """Connect, waiting as long for a person's own session as for the side lock."""
-        if damage := self.file.damage():
+        if damage := self.file.seal.damage():
             raise self._damaged(damage)
         deadline, pause_s = time.monotonic() + self.wait_s, FIRST_PAUSE_S
         while True:

@@ -47,6 +47,54 @@ class Whole:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Seal:
+    """The length and the checksum of a log, noted beside it when the catalog was closed."""
+
+    file: Path
+    log: Path
+
+    @property
+    def path(self) -> Path:
+        """Return where it is kept."""
+        return self.log.with_name(f"{self.log.name}.seal")
+
+    def write(self) -> None:
+        """Note the log as it is now. The catalog must be closed, and have been written."""
+        if not self.log.is_file():
+            self.path.unlink(missing_ok=True)
+            return
+        content = self.log.read_bytes()
+        note = {"file": self._stamp(), "bytes": len(content), "crc32": zlib.crc32(content)}
+        # Not flushed to the disk: a seal that is torn or older speaks of fewer bytes, or of none
+        self.path.write_text(json.dumps(note))
+
+    def damage(self) -> str:
+        """Return why the log is not what it was when it was sealed; "" if nothing says so.
+
+        What was appended since is not looked at: DuckDB tells its torn end from the rest. A seal
+        says nothing once somebody else has written the file, as that takes the log into it.
+        """
+        try:
+            note = json.loads(self.path.read_text())
+            stamp, log_bytes, checksum = note["file"], int(note["bytes"]), note["crc32"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
+        if not self.file.exists() or stamp != self._stamp():
+            return ""
+        content = self.log.read_bytes() if self.log.is_file() else b""
+        if len(content) < log_bytes:
+            return f"{self.log} has {len(content)} bytes, and had {log_bytes}"
+        if zlib.crc32(content[:log_bytes]) != checksum:
+            return f"{self.log} is not what was written: its checksum differs"
+        return ""
+
+    def _stamp(self) -> list[int]:
+        """Return what changes when anybody writes the file."""
+        about = self.file.stat()
+        return [about.st_size, about.st_mtime_ns]
+
+
+@dataclass(frozen=True, kw_only=True)
 class CatalogFile:
     """The catalog at `path`, with what lies beside it."""
 
@@ -58,9 +106,9 @@ class CatalogFile:
         return self.path.with_name(f"{self.path.name}.wal")
 
     @property
-    def seal_path(self) -> Path:
-        """Return where the length and the checksum of the log are kept."""
-        return self.path.with_name(f"{self.path.name}.wal.seal")
+    def seal(self) -> "Seal":
+        """Return what was noted of the log when it was written last."""
+        return Seal(file=self.path, log=self.log)
 
     def log_bytes(self) -> int:
         """Return the length of the log; 0 where there is none."""
@@ -130,48 +178,7 @@ class CatalogFile:
     def remove_log(self) -> None:
         """Remove the log and its seal, once the file has all that is in it."""
         self.log.unlink(missing_ok=True)
-        self.seal_path.unlink(missing_ok=True)
-
-    # ---------------------------------------------------------------- the seal
-
-    def seal(self) -> None:
-        """Note the log as it is now. The catalog must be closed, and have been written."""
-        log_bytes = self.log_bytes()
-        if not log_bytes:
-            self.seal_path.unlink(missing_ok=True)
-            return
-        note = {"file": self._stamp(), "bytes": log_bytes, "crc32": self._checksum(log_bytes)}
-        # Not flushed to the disk: a seal that is torn or older speaks of fewer bytes, or of none
-        self.seal_path.write_text(json.dumps(note))
-
-    def damage(self) -> str:
-        """Return why the log is not what it was when it was sealed; "" if nothing says so.
-
-        What was appended since is not looked at: DuckDB tells its torn end from the rest. A seal
-        says nothing once somebody else has written the file, as that takes the log into it.
-        """
-        try:
-            note = json.loads(self.seal_path.read_text())
-            stamp, log_bytes, checksum = note["file"], int(note["bytes"]), note["crc32"]
-        except (OSError, ValueError, KeyError, TypeError):
-            return ""
-        if not self.path.exists() or stamp != self._stamp():
-            return ""
-        if self.log_bytes() < log_bytes:
-            return f"{self.log} has {self.log_bytes()} bytes, and had {log_bytes}"
-        if self._checksum(log_bytes) != checksum:
-            return f"{self.log} is not what was written: its checksum differs"
-        return ""
-
-    def _stamp(self) -> list[int]:
-        """Return what changes when anybody writes the file."""
-        about = self.path.stat()
-        return [about.st_size, about.st_mtime_ns]
-
-    def _checksum(self, log_bytes: int) -> int:
-        """Return the CRC-32 of the log's first bytes."""
-        with self.log.open("rb") as log:
-            return zlib.crc32(log.read(log_bytes))
+        self.seal.path.unlink(missing_ok=True)
 
     # ---------------------------------------------------------------- taking in the log
 

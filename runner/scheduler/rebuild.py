@@ -91,12 +91,17 @@ def rebuild(site: Site) -> tuple[dict[str, int], list[str]]:
     with aside.open() as connection, transaction(connection):
         _take_the_catalogs_own_words(connection)
     aside.rewrite()
-    # Whoever moved the file away may have left its log
-    Catalog(site.catalog).file.set_log_aside()
-    aside.path.rename(site.catalog)
-    fsync(site.catalog.parent)
-    aside.lock.path.unlink(missing_ok=True)
+    _move(aside, site.catalog)
     return rows, folders.problems
+
+
+def _move(aside: Catalog, path: Path) -> None:
+    """Move a finished catalog to its place."""
+    # Whoever moved the old one away may have left its log
+    Catalog(path).file.set_log_aside()
+    aside.path.rename(path)
+    fsync(path.parent)
+    aside.lock.path.unlink(missing_ok=True)
 
 
 def walk(runs: Path) -> Folders:

@@ -224,7 +224,7 @@ def test_kill_9_loses_no_committed_row(catalog: Catalog, writer: str) -> None:
         assert found and found[0] in (committed + said, committed + said + 1)
         (committed,) = found
         # The file alone is the catalog again
-        assert not catalog.file.log.exists() and not catalog.file.seal_path.exists()
+        assert not catalog.file.log.exists() and not catalog.file.seal.path.exists()
 
 
 def cut(path: Path, size: int) -> None:

@@ -183,12 +183,12 @@ def test_any_damage_of_a_log_is_said(
 def test_a_torn_end_is_dropped_and_what_was_committed_is_there(logged: Catalog) -> None:
     """F6: as a kill amid a commit leaves it, at any byte."""
     whole = logged.file.log.read_bytes()
-    seal = logged.file.seal_path.read_bytes()
+    seal = logged.file.seal.path.read_bytes()
     add(logged, "d")
     longer = logged.file.log.read_bytes()
     for size in range(len(whole), len(longer), 7):
         logged.file.log.write_bytes(longer[:size])
-        logged.file.seal_path.write_bytes(seal)
+        logged.file.seal.path.write_bytes(seal)
         assert names(logged) == "abc"
     add(logged, "e")
     assert names(logged) == "abce"
@@ -196,20 +196,20 @@ def test_a_torn_end_is_dropped_and_what_was_committed_is_there(logged: Catalog) 
 
 def test_a_torn_end_is_not_sealed(logged: Catalog) -> None:
     """F6: the next commit cuts it off, and may be killed before that is sealed."""
-    seal = logged.file.seal_path.read_bytes()
+    seal = logged.file.seal.path.read_bytes()
     add(logged, "d")
     logged.file.log.write_bytes(logged.file.log.read_bytes()[:-3])
-    logged.file.seal_path.write_bytes(seal)
+    logged.file.seal.path.write_bytes(seal)
     assert names(logged) == "abc"
-    assert logged.file.seal_path.read_bytes() == seal
+    assert logged.file.seal.path.read_bytes() == seal
     add(logged, "e")
-    logged.file.seal_path.write_bytes(seal)
+    logged.file.seal.path.write_bytes(seal)
     assert names(logged) == "abce"
 
 
 @pytest.mark.parametrize("torn", ["", "{", "[]", '{"file": 1}', "null"])
 def test_a_torn_seal_says_nothing(logged: Catalog, torn: str) -> None:
-    logged.file.seal_path.write_text(torn)
+    logged.file.seal.path.write_text(torn)
     assert names(logged) == "abc"
 
 
@@ -222,7 +222,7 @@ def test_a_log_of_another_catalog_is_refused(logged: Catalog, tmp_path: Path) ->
     shutil.copy(f"{other}.wal", logged.file.log)
     with refused(logged):
         pass
-    logged.file.seal_path.unlink()
+    logged.file.seal.path.unlink()
     with refused(logged):
         pass
 
