@@ -16,6 +16,7 @@ from evals import Judged
 from queries import AskError, answer, named, opened
 from queries.kept_items import reads_items, runs_of
 from schema.catalog import Catalog
+from schema.publishing import publish
 from schema.questions import all_questions
 from schema.site import Site
 from tests.filled import PAPER, Filled
@@ -276,8 +277,9 @@ def test_of_one_seed_nothing_is_said_of_others(
 
 def test_a_snapshot_finds_the_run_folders_that_it_is_of(lab: Lab, tmp_path: Path) -> None:
     """Asked from another folder, as the app and notebooks may."""
-    with Catalog(lab.site.catalog).open() as live:
-        Catalog(lab.site.catalog).publish(lab.site.snapshot, live)
+    catalog = Catalog(lab.site.catalog)
+    with catalog.open():
+        publish(catalog, lab.site.snapshot)
     with opened(lab.site.current) as connection:
         assert runs_of(connection).resolve() == lab.site.runs.resolve()
         assert len(rows(connection, "items_forgotten")) == 9 * len(DATASETS)
