@@ -132,9 +132,13 @@ class Catalog:
         """
         self.path, self.wait_s, self.log_most_bytes = path.absolute(), wait_s, log_most_bytes
         self.lock = FileLock(self.path.with_suffix(".lock"), wait_s)
-        self.file = CatalogFile(path=self.path)
         # The copy that takes the place of the file when it is closed
         self._whole: Whole | None = None
+
+    @property
+    def file(self) -> CatalogFile:
+        """Return the file where a link leads, as DuckDB keeps the log beside that."""
+        return CatalogFile(path=self.path.resolve())
 
     @contextlib.contextmanager
     def open(self, create: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -79,9 +79,13 @@ class Seal:
             stamp, log_bytes, checksum = note["file"], int(note["bytes"]), note["crc32"]
         except (OSError, ValueError, KeyError, TypeError):
             return ""
+        try:
+            content = self.log.read_bytes()
+        except FileNotFoundError:
+            content = b""
+        # After the log was read: a person's session that just ends writes the file first
         if not self.file.exists() or stamp != self._stamp():
             return ""
-        content = self.log.read_bytes() if self.log.is_file() else b""
         if len(content) < log_bytes:
             return f"{self.log} has {len(content)} bytes, and had {log_bytes}"
         if zlib.crc32(content[:log_bytes]) != checksum:
@@ -96,7 +100,7 @@ class Seal:
 
 @dataclass(frozen=True, kw_only=True)
 class CatalogFile:
-    """The catalog at `path`, with what lies beside it."""
+    """The catalog at `path`, which is no link, with what lies beside it."""
 
     path: Path
 
@@ -106,7 +110,7 @@ class CatalogFile:
         return self.path.with_name(f"{self.path.name}.wal")
 
     @property
-    def seal(self) -> "Seal":
+    def seal(self) -> Seal:
         """Return what was noted of the log when it was written last."""
         return Seal(file=self.path, log=self.log)
 
@@ -192,9 +196,7 @@ class CatalogFile:
         Raises:
             OSError: it cannot be written; what there is of it is removed.
         """
-        # Where a link leads, so that the copy can be moved into place in one step
-        real = self.path.resolve()
-        copy = CatalogFile(path=real.with_name(f".{real.name}-whole"))
+        copy = CatalogFile(path=self.path.with_name(f".{self.path.name}-whole"))
         log_bytes = self.log_bytes()
         # A process that was killed may have left one
         copy.remove()
@@ -224,8 +226,8 @@ class CatalogFile:
         """
         if changed_at_ns is not None:
             os.utime(whole.path, ns=(changed_at_ns, changed_at_ns))
-        whole.path.replace(self.path.resolve())
-        fsync(self.path.resolve().parent)
+        whole.path.replace(self.path)
+        fsync(self.path.parent)
         self.remove_log()
 
     def remove(self) -> None:

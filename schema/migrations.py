@@ -11,6 +11,7 @@ import glob
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -156,12 +157,18 @@ def prepare(
         return "views renewed"
     if version == 0:
         # Not through the log: DuckDB cannot read comments on tables with checks of JSON from it
-        catalog.rewrite(lambda copy: _create(copy, steps, first_trial, first_event))
+        catalog.rewrite(partial(_create_once, steps=steps, first=(first_trial, first_event)))
         return "created"
     # The file is replaced below, and the new one must not be given the log of the old one
     catalog.rewrite()
     with catalog.lock.held():
-        _rebuild(catalog.path, version, steps)
+        with contextlib.closing(catalog.file.connect()) as connection:
+            unchanged = version_of(connection) == version and not catalog.file.log_bytes()
+        if unchanged:
+            _rebuild(catalog.file.path, version, steps)
+    if not unchanged:
+        # Somebody wrote into it, or migrated it, before the lock was held
+        return prepare(catalog, steps, first_trial, first_event)
     return f"migrated from version {version} to {newest}"
 
 
@@ -185,6 +192,14 @@ def prepared(catalog: Catalog, unchanged: bool = False) -> Iterator[duckdb.DuckD
         prepare(catalog)
         with catalog.open() as connection:
             yield connection
+
+
+def _create_once(
+    connection: duckdb.DuckDBPyConnection, steps: list[Step], first: tuple[int, int]
+) -> None:
+    """Create what `_create` does, unless another process has done so before the lock was held."""
+    if version_of(connection) == 0:
+        _create(connection, steps, *first)
 
 
 def _create(

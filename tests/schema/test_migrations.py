@@ -1,6 +1,8 @@
 """From an older schema to the present one: every row kept, a new file moved into place, nothing half done."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -14,6 +16,7 @@ from schema.vocabulary import POLICY
 from tests.schema.test_grid import AXES, TRIAL
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+ROOT = Path(__file__).parents[2]
 NOW = MIGRATIONS[-1].version
 OLDER = [
     ("study VARCHAR,\n", ""),
@@ -255,3 +258,41 @@ def test_preparing_twice_changes_nothing(catalog: Catalog) -> None:
     before = catalog.path.stat()
     assert prepare(catalog) == ""
     assert catalog.path.stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_several_create_it_at_once(tmp_path: Path) -> None:
+    """F7: of commands that find no catalog, one creates it and the others use it."""
+    code = "import sys; from pathlib import Path; from schema.catalog import Catalog; from schema.migrations import prepare; print(prepare(Catalog(Path(sys.argv[1]))))"
+    command = [sys.executable, "-c", code, str(tmp_path / "lab" / "catalog.duckdb")]
+    started = [
+        subprocess.Popen(
+            command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for _ in range(4)
+    ]
+    for process in started:
+        said, errors = process.communicate()
+        assert process.returncode == 0, errors
+        assert said.strip() in ("created", "")
+    with Catalog(tmp_path / "lab" / "catalog.duckdb").open() as connection:
+        assert version_of(connection) == NOW
+
+
+def test_what_is_written_before_the_lock_is_held_is_migrated_too(
+    older: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit between looking at the version and replacing the file is not lost."""
+    rewrite = Catalog.rewrite
+
+    def written_into(catalog: Catalog) -> None:
+        rewrite(catalog)
+        monkeypatch.setattr(Catalog, "rewrite", rewrite)
+        with Catalog(catalog.path, 5, 10**9).transaction() as connection:
+            connection.execute("INSERT INTO suite (name) VALUES ('late')")
+
+    monkeypatch.setattr(Catalog, "rewrite", written_into)
+    assert prepare(older, NEXT).startswith("migrated")
+    with older.open() as connection:
+        assert connection.execute("SELECT count(*) FROM suite WHERE name = 'late'").fetchone() == (
+            1,
+        )
