@@ -16,8 +16,15 @@ ended AS (
     FROM member_ends AS one
     WHERE stream IS NULL OR one.stream = stream
 ),
+-- Rows are never joined to their own sums: windows carry these along, so that a condition on the
+-- words of an answer gets below all of it, and no other trial is read for it.
 meant AS (
-    SELECT * EXCLUDE (seed, value), avg(ended.value) AS value FROM ended GROUP BY ALL
+    SELECT ended.backbone, ended.stream_, ended.mixture, ended.recipe, ended.budget, ended.role,
+           ended.dataset, ended.metric, ended.label_space, ended.method,
+           avg(ended.value) AS mean, list({'seed': ended.seed, 'value': ended.value}) AS runs
+    FROM ended
+    GROUP BY ended.backbone, ended.stream_, ended.mixture, ended.recipe, ended.budget, ended.role,
+             ended.dataset, ended.metric, ended.label_space, ended.method
 ),
 counted AS (
     -- members that every method has: a rank among fewer is another rank
@@ -29,51 +36,51 @@ counted AS (
     FROM meant
 ),
 ranked_means AS (
-    SELECT *, rank() OVER member + (count(*) OVER same - 1) / 2 AS place
+    SELECT *, rank() OVER member + (count(*) OVER same - 1) / 2 AS place_of_mean
     FROM counted
     WHERE here = methods
     WINDOW member AS (PARTITION BY backbone, stream_, mixture, recipe, budget, role, dataset,
-                      metric,
-                                   label_space ORDER BY value DESC),
+                                   metric, label_space ORDER BY mean DESC),
            same AS (PARTITION BY backbone, stream_, mixture, recipe, budget, role, dataset, metric,
-                                 label_space, value)
+                                 label_space, mean)
 ),
 averaged AS (
-    SELECT backbone, stream_, mixture, recipe, budget, role, method, any_value(methods) AS methods,
-           count(*) AS members, avg(place) AS rank
+    SELECT *, avg(place_of_mean) OVER of_method AS rank, count(*) OVER of_method AS members
     FROM ranked_means
-    GROUP BY backbone, stream_, mixture, recipe, budget, role, method
+    WINDOW of_method AS (PARTITION BY backbone, stream_, mixture, recipe, budget, role, method)
+),
+single AS (
+    SELECT * EXCLUDE (runs, mean, place_of_mean), unnest(runs, recursive := true) FROM averaged
 ),
 ranked_seeds AS (
-    SELECT ended.*, rank() OVER member + (count(*) OVER same - 1) / 2 AS place
-    FROM ended
-    SEMI JOIN ranked_means USING (
-        backbone, stream_, mixture, recipe, budget, role, dataset, metric, label_space)
+    SELECT *, rank() OVER member + (count(*) OVER same - 1) / 2 AS place
+    FROM single
     WINDOW member AS (PARTITION BY backbone, stream_, mixture, recipe, budget, role, dataset,
-                      metric,
-                                   label_space, seed ORDER BY value DESC),
+                                   metric, label_space, seed ORDER BY value DESC),
            same AS (PARTITION BY backbone, stream_, mixture, recipe, budget, role, dataset, metric,
                                  label_space, seed, value)
 ),
 of_seed AS (
-    SELECT backbone, stream_, mixture, recipe, budget, role, method, seed, avg(place) AS rank
+    SELECT backbone, stream_, mixture, recipe, budget, role, method, seed,
+           avg(place) AS rank_of_seed, any_value(methods) AS methods,
+           any_value(members) AS members, any_value(rank) AS rank
     FROM ranked_seeds
     GROUP BY backbone, stream_, mixture, recipe, budget, role, method, seed
 ),
 spread_ AS (
-    SELECT backbone, stream_, mixture, recipe, budget, role, method, count(*) AS seeds,
-           stddev_samp(rank) / sqrt(count(*)) AS error_
+    SELECT backbone, stream_, mixture, recipe, budget, role, method, any_value(methods) AS methods,
+           any_value(members) AS members, any_value(rank) AS rank, count(*) AS seeds,
+           stddev_samp(rank_of_seed) / sqrt(count(*)) AS error_
     FROM of_seed
     GROUP BY backbone, stream_, mixture, recipe, budget, role, method
 ),
 bounded AS (
-    SELECT averaged.*, spread_.seeds, student.t * spread_.error_ AS half,
-           log2(averaged.methods * (averaged.methods - 1) / 2) AS halvings,
-           min(averaged.rank) OVER (
-               PARTITION BY averaged.backbone, averaged.stream_, averaged.mixture, averaged.recipe,
-                            averaged.budget, averaged.role) AS best
-    FROM averaged
-    JOIN spread_ USING (backbone, stream_, mixture, recipe, budget, role, method)
+    SELECT spread_.*, student.t * spread_.error_ AS half,
+           log2(spread_.methods * (spread_.methods - 1) / 2) AS halvings,
+           min(spread_.rank) OVER (
+               PARTITION BY spread_.backbone, spread_.stream_, spread_.mixture, spread_.recipe,
+                            spread_.budget, spread_.role) AS best
+    FROM spread_
     LEFT JOIN student ON student.df = spread_.seeds - 1
 ),
 apart AS (

@@ -36,6 +36,13 @@ judged AS (
            one.look, one.verdict
     FROM effect(axis := 'method', measure := measure, every_look := TRUE,
                 among := (SELECT string_agg(candidate.method, ',') FROM candidate)) AS one
+    -- not by `asked`: constants get below all of it, so that a rule reads the trials of its setting
+    WHERE words IS NULL
+       OR (one.backbone = trim(split_part(words, ',', 1))
+           AND one.stream = trim(split_part(words, ',', 2))
+           AND one.mixture = trim(split_part(words, ',', 3))
+           AND one.recipe = trim(split_part(words, ',', 4))
+           AND one.budget = trim(split_part(words, ',', 5)))
 ),
 entrant AS (
     SELECT asked.*, candidate.method FROM asked CROSS JOIN candidate WHERE methods IS NOT NULL

@@ -17,53 +17,59 @@ ended AS (
     FROM member_ends AS one
     WHERE stream IS NULL OR one.stream = stream
 ),
+-- Rows are never joined to each other or to their own sums: windows carry these along, so that a
+-- condition on the words of an answer gets below all of it, and no other trial is read for it.
+faced AS (
+    SELECT *, list({'other_seed': seed, 'other_value': value}) FILTER (WHERE method = reference)
+           OVER (PARTITION BY backbone, stream_, mixture, recipe, budget, role, dataset, metric,
+                              label_space) AS others
+    FROM ended
+),
+pair AS (
+    SELECT * EXCLUDE (others), unnest(others, recursive := true)
+    FROM faced
+    WHERE method <> reference
+),
 won AS (
-    SELECT own.backbone, own.stream_, own.mixture, own.method, own.recipe, own.budget, own.role,
-           own.seed,
-           other.seed AS other_seed,
-           avg(CASE WHEN own.value > other.value THEN 1.0 WHEN own.value = other.value THEN 0.5
+    SELECT backbone, stream_, mixture, recipe, budget, role, method, seed, other_seed,
+           avg(CASE WHEN value > other_value THEN 1.0 WHEN value = other_value THEN 0.5
                     ELSE 0.0 END) AS share, count(*) AS members
-    FROM ended AS own
-    JOIN ended AS other USING (
-        backbone, stream_, mixture, recipe, budget, role, dataset, metric, label_space)
-    WHERE other.method = reference AND own.method <> reference
-    GROUP BY own.backbone, own.stream_, own.mixture, own.method, own.recipe, own.budget, own.role,
-             own.seed, other.seed
+    FROM pair
+    GROUP BY backbone, stream_, mixture, recipe, budget, role, method, seed, other_seed
 ),
 -- what is known of a probability from two samples: the spread of its parts over the seeds of each
-by_own AS (
-    SELECT backbone, stream_, mixture, method, recipe, budget, role, count(*) AS seeds,
-           var_samp(share) / count(*) AS variance
-    FROM (SELECT * EXCLUDE (other_seed, share, members), avg(won.share) AS share FROM won
-          GROUP BY ALL)
-    GROUP BY ALL
-),
-by_other AS (
-    SELECT backbone, stream_, mixture, method, recipe, budget, role, count(*) AS reference_seeds,
-           var_samp(share) / count(*) AS reference_variance
-    FROM (SELECT * EXCLUDE (seed, share, members), avg(won.share) AS share FROM won GROUP BY ALL)
-    GROUP BY ALL
+parted AS (
+    SELECT *, avg(share) OVER own AS share_of_own, avg(share) OVER other AS share_of_other,
+           row_number() OVER (own ORDER BY other_seed) = 1 AS first_of_own,
+           row_number() OVER (other ORDER BY seed) = 1 AS first_of_other
+    FROM won
+    WINDOW own AS (PARTITION BY backbone, stream_, mixture, recipe, budget, role, method, seed),
+           other AS (PARTITION BY backbone, stream_, mixture, recipe, budget, role, method,
+                                  other_seed)
 ),
 together AS (
-    SELECT backbone, stream_, mixture, method, recipe, budget, role, avg(share) AS probability,
-           max(members) AS members
-    FROM won
-    GROUP BY backbone, stream_, mixture, method, recipe, budget, role
+    SELECT backbone, stream_, mixture, recipe, budget, role, method, avg(share) AS probability,
+           max(members) AS members, count(*) FILTER (WHERE first_of_own) AS seeds,
+           count(*) FILTER (WHERE first_of_other) AS reference_seeds,
+           var_samp(share_of_own) FILTER (WHERE first_of_own) AS variance_of_own,
+           var_samp(share_of_other) FILTER (WHERE first_of_other) AS variance_of_other
+    FROM parted
+    GROUP BY backbone, stream_, mixture, recipe, budget, role, method
 )
 SELECT together.backbone, together.stream_ AS stream, together.mixture, together.recipe,
        together.budget,
-       together.role, together.method, together.members, by_own.seeds, by_other.reference_seeds,
-       least(by_own.seeds, by_other.reference_seeds) < 3 AS few_seeds, together.probability,
+       together.role, together.method, together.members, together.seeds, together.reference_seeds,
+       least(together.seeds, together.reference_seeds) < 3 AS few_seeds, together.probability,
        CASE WHEN student.t IS NOT NULL THEN greatest(
            0, together.probability
-           - student.t * sqrt(by_own.variance + by_other.reference_variance))
+           - student.t * sqrt(together.variance_of_own / together.seeds
+                              + together.variance_of_other / together.reference_seeds))
        END AS low,
        CASE WHEN student.t IS NOT NULL THEN least(
            1, together.probability
-           + student.t * sqrt(by_own.variance + by_other.reference_variance))
+           + student.t * sqrt(together.variance_of_own / together.seeds
+                              + together.variance_of_other / together.reference_seeds))
        END AS high
 FROM together
-JOIN by_own USING (backbone, stream_, mixture, method, recipe, budget, role)
-JOIN by_other USING (backbone, stream_, mixture, method, recipe, budget, role)
-LEFT JOIN student ON student.df = least(by_own.seeds, by_other.reference_seeds) - 1
+LEFT JOIN student ON student.df = least(together.seeds, together.reference_seeds) - 1
 ORDER BY 1, 2, 5, 6, together.probability DESC, together.method, 3, 4;

@@ -9,20 +9,20 @@ CREATE OR REPLACE MACRO lost(
 ) AS TABLE
 WITH
 followed AS (
-    SELECT trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe, trial.budget,
-           measured.trial, measured.dataset,
+    SELECT measured.backbone, measured.stream, measured.mixture, measured.method, measured.recipe,
+           measured.budget, measured.trial, measured.dataset,
            measured.role, measured.metric, measured.label_space, streams.tasks,
            max(measured.value) FILTER (WHERE measured.task = 0) AS untouched,
            min(measured.value) FILTER (WHERE measured.task > 0) AS worst,
            arg_min(measured.task, (measured.value, measured.task))
            FILTER (WHERE measured.task > 0) AS worst_at,
            max(measured.value) FILTER (WHERE measured.task = streams.tasks) AS last_
-    FROM measured JOIN trial ON trial.id = measured.trial
-    JOIN stream AS streams ON streams.name = trial.stream
+    FROM member_values AS measured
+    JOIN stream AS streams ON streams.name = measured.stream
     WHERE measured.weights = 'deployed' AND measured.fraction = 1 AND measured.at_end
       AND (dataset IS NULL OR measured.dataset = dataset)
-      AND (stream IS NULL OR trial.stream = stream)
-      AND (backbone IS NULL OR trial.backbone = backbone)
+      AND (stream IS NULL OR measured.stream = stream)
+      AND (backbone IS NULL OR measured.backbone = backbone)
     GROUP BY ALL
 )
 SELECT followed.dataset, followed.role, followed.metric, followed.label_space, followed.backbone,

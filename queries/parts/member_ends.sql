@@ -2,12 +2,9 @@
 -- grain: one row per (trial, role, dataset, metric, label_space) measured at the end of a stream
 -- Deployed weights, whole test sets; adapt and retain members alone.
 CREATE OR REPLACE VIEW member_ends AS
-SELECT trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe, trial.budget,
-       trial.seed,
-       measured.trial, measured.role, measured.dataset, measured.metric, measured.label_space,
-       measured.value
-FROM measured
-JOIN trial ON trial.id = measured.trial
-JOIN stream ON stream.name = trial.stream
-WHERE measured.weights = 'deployed' AND measured.fraction = 1 AND measured.at_end
-  AND measured.task = stream.tasks AND measured.role IN ('adapt', 'retain');
+SELECT one.backbone, one.stream, one.mixture, one.method, one.recipe, one.budget, one.seed,
+       one.trial, one.role, one.dataset, one.metric, one.label_space, one.value
+FROM member_values AS one
+JOIN stream ON stream.name = one.stream
+WHERE one.weights = 'deployed' AND one.fraction = 1 AND one.at_end
+  AND one.task = stream.tasks AND one.role IN ('adapt', 'retain');

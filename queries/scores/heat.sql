@@ -19,11 +19,11 @@ valued AS (
            NULL::VARCHAR AS role, value
     FROM task_matrix
     UNION ALL
-    SELECT trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe, trial.budget,
-           measured.label_space, measured.task, called.item, NULL::BIGINT, measured.role,
-           measured.value
-    FROM measured JOIN trial ON trial.id = measured.trial
-    JOIN asked_suite ON asked_suite.stream = trial.stream
+    SELECT measured.backbone, measured.stream, measured.mixture, measured.method, measured.recipe,
+           measured.budget, measured.label_space, measured.task, called.item, NULL::BIGINT,
+           measured.role, measured.value
+    FROM member_values AS measured
+    JOIN asked_suite ON asked_suite.stream = measured.stream
     JOIN called ON called.suite = asked_suite.suite AND called.dataset = measured.dataset
         AND called.metric = measured.metric AND called.label_space = measured.label_space
     WHERE measured.weights = 'deployed' AND measured.fraction = 1 AND measured.at_end

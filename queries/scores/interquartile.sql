@@ -28,32 +28,35 @@ weighed AS (
            greatest(0, least(ends_in_seed, 0.75) - greatest(begins_in_seed, 0.25)) AS part_in_seed
     FROM placed
 ),
-of_seed AS (
-    SELECT backbone, stream, mixture, method, recipe, budget, role, seed,
-           sum(value * part_in_seed) / 0.5 AS interquartile_mean
+-- Windows carry what is summed, so that a condition on the words of an answer gets below all of it
+pooled AS (
+    SELECT *, count(*) OVER of_role AS values_,
+           sum(value * part) OVER of_role / 0.5 AS interquartile_mean,
+           avg(value) OVER of_role AS mean, median(value) OVER of_role AS median_
     FROM weighed
-    GROUP BY backbone, stream, mixture, method, recipe, budget, role, seed
+    WINDOW of_role AS (PARTITION BY backbone, stream, mixture, method, recipe, budget, role)
+),
+of_seed AS (
+    SELECT backbone, stream, mixture, method, recipe, budget, role, seed, values_,
+           interquartile_mean, mean, median_,
+           sum(value * part_in_seed) / 0.5 AS interquartile_mean_of_seed
+    FROM pooled
+    GROUP BY ALL
 ),
 spread_ AS (
-    SELECT backbone, stream, mixture, method, recipe, budget, role, count(*) AS seeds,
-           stddev_samp(interquartile_mean) / sqrt(count(*)) AS error_
+    SELECT backbone, stream, mixture, method, recipe, budget, role, values_, interquartile_mean,
+           mean, median_, count(*) AS seeds,
+           stddev_samp(interquartile_mean_of_seed) / sqrt(count(*)) AS error_
     FROM of_seed
-    GROUP BY backbone, stream, mixture, method, recipe, budget, role
-),
-pooled AS (
-    SELECT backbone, stream, mixture, method, recipe, budget, role, count(*) AS values_,
-           sum(value * part) / 0.5 AS interquartile_mean, avg(value) AS mean,
-           median(value) AS median_
-    FROM weighed
-    GROUP BY backbone, stream, mixture, method, recipe, budget, role
+    GROUP BY ALL
 )
-SELECT pooled.backbone, pooled.stream, pooled.mixture, pooled.method, pooled.recipe, pooled.budget,
-       pooled.role, spread_.seeds, spread_.seeds < 3 AS few_seeds, pooled.values_ AS "values",
-       pooled.interquartile_mean, pooled.interquartile_mean - student.t * spread_.error_ AS low,
-       pooled.interquartile_mean + student.t * spread_.error_ AS high, pooled.mean,
-       pooled.median_ AS median
-FROM pooled
-JOIN spread_ USING (backbone, stream, mixture, method, recipe, budget, role)
+SELECT spread_.backbone, spread_.stream, spread_.mixture, spread_.method, spread_.recipe,
+       spread_.budget, spread_.role, spread_.seeds, spread_.seeds < 3 AS few_seeds,
+       spread_.values_ AS "values", spread_.interquartile_mean,
+       spread_.interquartile_mean - student.t * spread_.error_ AS low,
+       spread_.interquartile_mean + student.t * spread_.error_ AS high, spread_.mean,
+       spread_.median_ AS median
+FROM spread_
 LEFT JOIN student ON student.df = spread_.seeds - 1
-ORDER BY pooled.backbone, pooled.stream, pooled.budget, pooled.role, pooled.interquartile_mean DESC,
-         pooled.method, pooled.mixture, pooled.recipe;
+ORDER BY spread_.backbone, spread_.stream, spread_.budget, spread_.role,
+         spread_.interquartile_mean DESC, spread_.method, spread_.mixture, spread_.recipe;

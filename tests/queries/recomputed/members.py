@@ -4,12 +4,30 @@ import math
 import statistics
 from typing import Any
 
-from tests.queries.recomputed.facts import SENTENCE, Facts, Row, answers, grouped, mean, named
+from tests.queries.recomputed.facts import (
+    SENTENCE,
+    Facts,
+    Row,
+    answers,
+    grouped,
+    mean,
+    measured,
+    named,
+)
 from tests.queries.recomputed.quantiles import critical_t
 from tests.queries.recomputed.seeds import half, t_975
 
 MEMBER = ("dataset", "metric", "label_space")
 SETTING = ("backbone", "stream", "mixture", "recipe", "budget", "role")
+
+
+@answers
+def member_values(facts: Facts) -> list[Row]:
+    found = []
+    for row in measured(facts):
+        trial = facts.trials[row["trial"]]
+        found.append({word: trial[word] for word in (*SENTENCE, "seed")} | row)
+    return found
 
 
 @answers
