@@ -46,8 +46,8 @@ lint: setup
 fast: setup
 	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist worksteal
 
-# Four processes for two cores: those of Slurm and of the browser mostly wait. All tests in one run,
-# as each process collects them for a quarter of a minute
+# Four processes for two cores: those of Slurm and of the browser mostly wait, and end when they are
+# through (tests/conftest.py). All tests in one run, as each process collects them for a quarter of a minute
 test: setup
 	$(MAKE) --jobs 2 lint docs
 	$(BIN)/python -m pytest -rsR --rerun-show-tracebacks -n 4 --dist loadfile

@@ -7,7 +7,7 @@ submitted to Slurm, results ingested. Beside them Optuna and PyExperimenter on S
 are installed: the extra `bench`) and submitit alone, with the same trials. What cannot do it all in
 a minute is measured at the largest size that it manages in one (sizes are doubled until the next
 would take longer), and Weir again at that size; nothing is extrapolated. --quick does everything at
-a hundredth of the size, to see that it works.
+a thousandth of the size, to see that it works.
 """
 
 import argparse
@@ -49,7 +49,7 @@ class Bench:
         self.folder, self.table, self.shrink = folder / "places", table, shrink
         # A catalog with the vocabulary, made once: every lab begins with a copy
         self.words = folder / "words"
-        self.array, self.limit_s = ARRAY // shrink, limit_s / shrink
+        self.array, self.limit_s = max(10, ARRAY // shrink), limit_s / shrink
         self.folders = 0
         self.stores = [tool for tool, module in STORES.items() if importlib.util.find_spec(module)]
         self.grids: dict[str, int] = {}  # how many trials each store managed
@@ -60,7 +60,7 @@ class Bench:
 
     def size(self, full: int) -> int:
         """Return the size that replaces a full size in this run."""
-        return full // self.shrink
+        return max(1, full // self.shrink)
 
     def place(self) -> Path:
         """Return a new folder."""
@@ -317,7 +317,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="a hundredth of the size")
+    parser.add_argument("--quick", action="store_true", help="a thousandth of the size")
     parser.add_argument(
         "--out",
         type=Path,
@@ -345,7 +345,7 @@ def main() -> int:
     words = ["--quick"] * asked.quick + ["--only", *(asked.only or [])] * bool(asked.only)
     about = surroundings(" ".join(["python -m benchmarks.scheduler", *words]))
     with tempfile.TemporaryDirectory(prefix="weir-benchmark-", dir=asked.folder) as folder:
-        bench = Bench(Path(folder), table, 100 if asked.quick else 1, asked.limit_s)
+        bench = Bench(Path(folder), table, 1000 if asked.quick else 1, asked.limit_s)
         for name in asked.only or MEASUREMENTS:
             try:
                 MEASUREMENTS[name](bench)

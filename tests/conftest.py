@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 # Folders whose tests share a cluster or a browser, and mostly wait for it
 TOGETHER = ("slurm", "browser")
+# Processes that are left to the other tests when those are done: as many as the cores of the
+# machine that `make test` is for
+COMPUTING = 2
 
 
 # Here, as conftest.py of a folder below may need it before pytest is configured
@@ -93,7 +96,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """With `--dist loadfile`, keep the tests of Slurm in one process: they share one cluster.
 
-    Those of the browser share one server of the app.
+    Those of the browser share one server of the app. Both mostly wait, so each has a process beside
+    those that compute, and ends with it: two processes more than there are cores take a fifth more
+    time for all others, as they leave each other no room in the caches.
     """
     if config.getvalue("dist") != "loadfile":
         return None
@@ -103,6 +108,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def _split_scope(self, nodeid: str) -> str:
             folder = nodeid.split("/")[1]
             return folder if folder in TOGETHER else str(super()._split_scope(nodeid))
+
+        def _reschedule(self, node: Any) -> None:
+            computing = [each for each in self.nodes if not self._waits(each)]
+            if self._waits(node) and len(computing) >= COMPUTING and not node.shutting_down:
+                # It ends when it has done what it was given
+                node.shutdown()
+            else:
+                super()._reschedule(node)
+
+        def _waits(self, node: Any) -> bool:
+            return any(scope in TOGETHER for scope in self.assigned_work[node])
 
     # The order of collection is the better one
     config.option.loadscopereorder = False

@@ -1,4 +1,4 @@
-"""The benchmarks run to their end, at a hundredth of their size; how long they take is nobody's test."""
+"""The benchmarks run to their end, at a part of their size; how long they take is nobody's test."""
 
 import importlib.util
 import json

@@ -1,12 +1,27 @@
 """An empty and a filled catalog for all tests of the app, as sync would publish them."""
 
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+from streamlit.components.v2 import manifest_scanner
 
 from schema.site import Site
 from screens import reading
 from tests.filled import Filled, varied
+
+
+@pytest.fixture(scope="session", autouse=True)
+def components() -> Iterator[None]:
+    """Have Streamlit look for components once among the installed packages.
+
+    It reads the metadata of all of them for each test, which takes as long as a page.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        scan = cache(manifest_scanner.scan_component_manifests)
+        patch.setattr(manifest_scanner, "scan_component_manifests", scan)
+        yield
 
 
 @pytest.fixture(scope="session")
