@@ -34,9 +34,8 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 # Folders whose tests share a cluster or a browser, and mostly wait for it
 TOGETHER = ("slurm", "browser")
-# Processes that are left to the other tests when those are done: as many as the cores of the
-# machine that `make test` is for
-COMPUTING = 2
+# So many processes are left to the other tests, if there are as many, when those are done
+COMPUTING = len(os.sched_getaffinity(0))
 
 
 # Here, as conftest.py of a folder below may need it before pytest is configured
@@ -97,8 +96,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """With `--dist loadfile`, keep the tests of Slurm in one process: they share one cluster.
 
     Those of the browser share one server of the app. Both mostly wait, so each has a process beside
-    those that compute, and ends with it: two processes more than there are cores take a fifth more
-    time for all others, as they leave each other no room in the caches.
+    those that compute, which ends with it where there is one of these for each core: on two cores
+    four processes take a fifth longer over the other tests than two.
     """
     if config.getvalue("dist") != "loadfile":
         return None
