@@ -20,7 +20,6 @@ from docpages.markdown import table as markdown_table
 from queries import answer, figure, named
 from queries.figures.printing import png
 from queries.numbers import decimals, signed
-from schema import summaries
 
 # One choice alone is no comparison
 FEWEST_CHOICES = 2
@@ -31,15 +30,8 @@ FEWEST_CHOICES = 2
 
 def page() -> str:
     """Return the guide from the kept results."""
-    with kept() as connection:
+    with GUIDE.catalog() as connection:
         return written(connection)
-
-
-def kept() -> duckdb.DuckDBPyConnection:
-    """Return the catalog of the kept results, with summaries, so that answers are quick."""
-    connection = GUIDE.catalog()
-    summaries.renew(connection)
-    return connection
 
 
 def written(connection: duckdb.DuckDBPyConnection) -> str:
@@ -200,7 +192,7 @@ def draw(connection: duckdb.DuckDBPyConnection, folder: Path = DOCS / "images") 
 
 def main() -> None:
     """Write the page and its figures from the kept results."""
-    with kept() as connection:
+    with GUIDE.catalog() as connection:
         (DOCS / "guide.md").write_text(written(connection))
         draw(connection)
 

@@ -26,7 +26,8 @@ from queries.closed import check_list, check_word
 from queries.first import WORDS, parts
 from queries.kept_items import ItemsError, at_hand
 from queries.suites import LISTED as LISTED_SUITES
-from queries.suites import SUITE, about, takes_suite
+from queries.suites import SUITE, about, read_by, takes_suite
+from schema import summaries
 from schema.questions import Parameter, Question, QuestionError, by_topic, fingerprint
 from schema.questions import all_questions as questions
 from schema.site import Site
@@ -185,11 +186,24 @@ def answer(
     columns = _without_none(where or {})
     sql = _statement(question, list(arguments), list(columns))
     values = [*arguments.values(), *columns.values()]
-    with _explained(question), about(connection, suite), at_hand(connection, question):
+    with (
+        _explained(question),
+        about(connection, suite),
+        at_hand(connection, question),
+        _stored_alone(connection, question),
+    ):
         if rows is not None:
             return _first(connection, question, sql, values, arguments | columns, rows)
         frame: pl.DataFrame = connection.sql(sql, params=values).pl()
         return frame
+
+
+def _stored_alone(
+    connection: duckdb.DuckDBPyConnection, question: Question
+) -> contextlib.AbstractContextManager[None]:
+    """Have the answer read stored summaries alone, where it reads any and no facts are newer."""
+    reads = read_by(question.name) & summaries.MIXED.keys()
+    return summaries.alone(connection) if reads else contextlib.nullcontext()
 
 
 def _without_none(values: Mapping[str, object]) -> dict[str, object]:

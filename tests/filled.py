@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 
+from schema.summaries import renew
 from tests.template import fresh, in_memory
 
 DATASETS = {
@@ -295,6 +296,8 @@ def varied(filled: Filled) -> None:
         "(1, '', 'its loss fell late', 'Ada'), (0, 'second', 'tried in a hurry', NULL)"
     )
     filled.connection.execute("COMMIT")
+    # As in every snapshot
+    renew(filled.connection)
 
 
 def _parted(filled: Filled) -> None:

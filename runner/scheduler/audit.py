@@ -18,7 +18,7 @@ from runner.scheduler.report import Report
 from schema import declared, views
 from schema.questions import all_questions
 from schema.site import Site
-from schema.summaries import MARKS, renew
+from schema.summaries import MARKS, alone, renew
 
 # The most trials that a finding names
 SHOWN = 5
@@ -53,11 +53,12 @@ def audit(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, cha
         suspect |= set(left)
     elif trials:
         suspect |= _suspected(connection, trials, left)
-    for name in audits:
-        if name in suspect:
-            finding = _finding(connection, name)
-            if finding is not None:
-                report.problem(name, finding)
+    with alone(connection):
+        for name in audits:
+            if name in suspect:
+                finding = _finding(connection, name)
+                if finding is not None:
+                    report.problem(name, finding)
 
 
 def _whole_is_faster(connection: duckdb.DuckDBPyConnection, brought: list[int]) -> bool:

@@ -45,7 +45,7 @@ def rows(name: str) -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def kept() -> Iterator[duckdb.DuckDBPyConnection]:
-    with guide.kept() as connection:
+    with GUIDE.catalog() as connection:
         yield connection
 
 

@@ -225,9 +225,15 @@ def asked(connection: Any, question: Question, parameters: dict[str, Any]) -> li
         if question.kind == "macro"
         else ""
     )
+    connection.execute("BEGIN")
+    if question.name.startswith("reckoned"):
+        # They are asked where nothing is kept
+        connection.execute("DELETE FROM kept_until")
     found = connection.execute(f"FROM {question.name}{given}", parameters)
     columns = [column[0] for column in found.description]
-    return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+    rows = [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+    connection.execute("ROLLBACK")
+    return rows
 
 
 def same(question: Question, got: list[Row], want: list[Row]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from queries import answer, first, questions
 from queries.first import leading
 from schema.questions import Question
+from schema.summaries import renew
 from tests.filled import Filled, shifted, varied
 
 QUESTIONS = {question.name: question for question in questions()}
@@ -39,6 +40,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
     for seed in range(3):
         made.done(shifted(seed / 100), backbone="a first", seed=seed)
         made.done(shifted(seed / 50), budget="a bit", seed=seed)
+    renew(made.connection)
     yield made
     made.connection.close()
 

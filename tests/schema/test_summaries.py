@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from queries import AskError, answer, named
 from schema.catalog import Catalog, transaction
 from schema.publishing import publish
 from schema.site import Site
-from schema.summaries import renew, store
+from schema.summaries import MIXED, alone, renew, store
+from tests.alike import same_answer
 from tests.filled import DATASETS, Filled, varied
 
 SAID = "(SELECT * EXCLUDE (gm, d_ka, d_zs, zs_ratio) FROM summary)"  # without what it derives from these
@@ -83,6 +85,10 @@ def agree(connection: duckdb.DuckDBPyConnection) -> None:
         ]
         for row in facts
     ] == [list(row) for row in said]
+    for view in ("summary", "costs"):
+        mixed = connection.execute(f"FROM {view}").fetchall()
+        with alone(connection):
+            assert same_answer(connection.execute(f"FROM {view}").fetchall(), mixed)
 
 
 @settings(max_examples=4, deadline=None)
@@ -178,6 +184,57 @@ def test_answers_read_what_is_kept(full: Filled) -> None:
     assert full.row("point", trial=1, task=2)["a_ka"] == found[0]["a_ka"]
     kept(full.connection)
     assert full.rows("audit_kept") == full.rows("audit_kept_costs") == []
+
+
+def before_the_catalog(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """The views that stand before those of the catalog, for this connection."""
+    rows = connection.execute(
+        "SELECT view_name FROM duckdb_views() WHERE temporary AND NOT internal"
+    ).fetchall()
+    return {name for (name,) in rows}
+
+
+def test_stored_rows_are_read_alone_only_where_nothing_is_newer(full: Filled) -> None:
+    """Not after a fact has come, not of another suite, and not where a person put a view there."""
+    connection = full.connection
+    with alone(connection):
+        assert before_the_catalog(connection) == MIXED.keys()
+        plan = str(connection.execute("EXPLAIN FROM point").fetchall())
+        assert "kept_summary" in plan and "main.result" not in plan
+    assert before_the_catalog(connection) == set()
+    with pytest.raises(duckdb.Error), alone(connection):
+        connection.execute("FROM there_is_no_such_table")
+    assert before_the_catalog(connection) == set()
+
+    connection.execute("SET VARIABLE suite = 'parts'")
+    with alone(connection):
+        assert before_the_catalog(connection) == set()
+    connection.execute("RESET VARIABLE suite")
+
+    connection.execute("CREATE TEMP VIEW costs AS FROM kept_cost LIMIT 0")
+    with alone(connection):
+        assert before_the_catalog(connection) == {"costs"}
+        assert connection.execute("FROM costs").fetchall() == []
+    assert before_the_catalog(connection) == {"costs"}
+    connection.execute("DROP VIEW temp.costs")
+
+    full.results(1, 1, {"birds": 0.5}, attempt=3)
+    with alone(connection):
+        assert before_the_catalog(connection) == set()
+
+
+@pytest.mark.parametrize("rows", [None, 3])
+def test_an_answer_from_stored_rows_alone_is_the_same(full: Filled, rows: int | None) -> None:
+    """And leaves nothing behind in the connection, also where it is refused."""
+    for name in ("point", "retention_at_budget", "phases", "comparison", "audit_tasks"):
+        question = named(name)
+        sql = f"FROM {name}" + "()" * (question.kind == "macro")
+        expected = full.connection.execute(sql).fetchall()[:rows]
+        assert same_answer(answer(full.connection, question, {}, rows=rows).rows(), expected)
+        assert before_the_catalog(full.connection) == set()
+    with pytest.raises(AskError):
+        answer(full.connection, named("effect"), {"axis": "nothing"})
+    assert before_the_catalog(full.connection) == set()
 
 
 def test_a_trial_that_was_given_another_stream_is_made_anew_when_it_is_published(
