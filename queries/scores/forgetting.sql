@@ -15,7 +15,10 @@ ended AS NOT MATERIALIZED (
 followed AS (
     SELECT ended.*, measured.role, measured.dataset, measured.metric, measured.label_space,
            measured.weight, measured.task AS then_, measured.value
-    FROM ended JOIN measured ON measured.trial = ended.trial
+    -- by the words, too: what is asked of some of them is then read of their trials alone
+    FROM ended
+    JOIN member_values AS measured USING (
+        trial, backbone, stream, mixture, method, recipe, budget, seed)
     WHERE measured.weights = 'deployed' AND measured.fraction = 1 AND measured.at_end
     UNION ALL
     -- every member of the suite, measured or not

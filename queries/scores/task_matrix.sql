@@ -23,18 +23,18 @@ wanted AS (
     JOIN suite_member AS member ON member.suite = asked_suite.suite
         AND member.dataset = brought.dataset AND member.role = 'adapt'
 )
-SELECT trial.study, trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe,
-       trial.budget, trial.seed, measured.trial, measured.label_space, measured.task,
-       wanted.learned,
+SELECT trial.study, measured.backbone, measured.stream, measured.mixture, measured.method,
+       measured.recipe, measured.budget, measured.seed, measured.trial, measured.label_space,
+       measured.task, wanted.learned,
        CASE WHEN count(*) = any_value(wanted.members)
             THEN sum(measured.value * wanted.weight) / sum(wanted.weight) END AS value
-FROM measured
+FROM member_values AS measured
 JOIN trial ON trial.id = measured.trial
-JOIN wanted ON wanted.stream = trial.stream AND wanted.dataset = measured.dataset
+JOIN wanted ON wanted.stream = measured.stream AND wanted.dataset = measured.dataset
            AND wanted.metric = measured.metric AND wanted.label_space = measured.label_space
 WHERE measured.role = 'adapt' AND measured.weights = 'deployed' AND measured.fraction = 1
   AND measured.at_end
-GROUP BY trial.study, trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe,
-         trial.budget, trial.seed, measured.trial, measured.label_space, measured.task,
-         wanted.learned
+GROUP BY trial.study, measured.backbone, measured.stream, measured.mixture, measured.method,
+         measured.recipe, measured.budget, measured.seed, measured.trial, measured.label_space,
+         measured.task, wanted.learned
 ORDER BY measured.trial, measured.label_space, measured.task, wanted.learned;
