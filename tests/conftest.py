@@ -35,7 +35,7 @@ HERE = Path(__file__).parent
 # Folders whose tests share a cluster or a browser, and mostly wait for it
 TOGETHER = ("slurm", "browser")
 # So many processes are left to the other tests, if there are as many, when those are done
-COMPUTING = len(os.sched_getaffinity(0))
+COMPUTING = os.cpu_count() or 1
 
 
 # Here, as conftest.py of a folder below may need it before pytest is configured

@@ -7,6 +7,7 @@ several times as many.
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ NARROWED: dict[str, tuple[str, dict[str, object], dict[str, object]]] = {
 
 
 @pytest.fixture(scope="module")
-def many() -> Filled:
+def many() -> Iterator[Filled]:
     """A catalog of 360 finished trials with 18,000 results."""
     made = Filled()
     # One, as several would read ahead of each other
@@ -61,7 +62,8 @@ def many() -> Filled:
     for statement in (big.RESULTS, big.COST):
         made.connection.execute(statement, {"first": 1, "last": 360})
     renew(made.connection)
-    return made
+    yield made
+    made.connection.close()
 
 
 def handed_on(step: dict[str, Any]) -> int:

@@ -206,6 +206,12 @@ def test_stored_rows_are_read_alone_only_where_nothing_is_newer(full: Filled) ->
         connection.execute("FROM there_is_no_such_table")
     assert before_the_catalog(connection) == set()
 
+    connection.execute("BEGIN")
+    with pytest.raises(duckdb.InvalidInputException, match="no such choice"), alone(connection):
+        connection.execute("SELECT error('no such choice')")
+    connection.execute("ROLLBACK")
+    assert before_the_catalog(connection) == set(), "the error is not hidden by another"
+
     connection.execute("SET VARIABLE suite = 'parts'")
     with alone(connection):
         assert before_the_catalog(connection) == set()
